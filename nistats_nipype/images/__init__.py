@@ -1,0 +1,1 @@
+"""The file boundary: images and tables on disk to arrays, and back."""
