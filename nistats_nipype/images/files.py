@@ -1,12 +1,13 @@
 """Write files whole or not at all, and the same bytes every time."""
 
 import errno
+import filecmp
 import json
 import os
 import shutil
 import uuid
 import zipfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,13 @@ from ..exceptions import InputError, OutputError
 
 #: errno values that mean that the place to write to is full.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+#: Before 3.1 pandas read some floats with the last bit off by default; 3.1 warns of the option.
+_EXACT_FLOATS = (
+    {'float_precision': 'round_trip'}
+    if tuple(map(int, pd.__version__.split('.')[:2])) < (3, 1)
+    else {}
+)
 
 
 @contextmanager
@@ -50,7 +58,9 @@ def atomic_path(path):
             raise  # a read inside the block failed; not our file
         raise _output_error(path, error) from error
     finally:
-        partial.unlink(missing_ok=True)
+        # Where not even the folder is one, the write has failed already and said so.
+        with suppress(OSError):
+            partial.unlink()
 
 
 def _output_error(path, error):
@@ -75,10 +85,23 @@ def _output_error(path, error):
     )
 
 
+def place_file(source, path):
+    """Copy a file, unless ``path`` has the same content; return the absolute path as str."""
+    if not (Path(path).is_file() and filecmp.cmp(source, path, shallow=False)):
+        with atomic_path(path) as partial:
+            shutil.copyfile(source, partial)
+    return os.path.abspath(path)
+
+
 def save_json(content, path):
-    """Write ``content`` as JSON with sorted keys; return the absolute path as str."""
-    with atomic_path(path) as partial:
-        partial.write_text(json.dumps(content, indent=2, sort_keys=True) + '\n')
+    """Write ``content`` as JSON with sorted keys; return the absolute path as str.
+
+    A file that has this content already is left alone.
+    """
+    text = json.dumps(content, indent=2, sort_keys=True) + '\n'
+    if not (Path(path).is_file() and Path(path).read_text() == text):
+        with atomic_path(path) as partial:
+            partial.write_text(text)
     return os.path.abspath(path)
 
 
@@ -88,13 +111,15 @@ def load_json(path):
     Raises
     ------
     InputError
-        If the file is not valid JSON.
+        If the file is missing or not valid JSON.
     """
     try:
         return json.loads(Path(path).read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(
-            f'{path} is not a JSON file.', found=str(error), advice='Check or rewrite the file.'
+            f'{path} could not be read as JSON.',
+            found=str(error),
+            advice='Check or rewrite the file.',
         ) from error
 
 
@@ -114,12 +139,12 @@ def load_table(path):
     Raises
     ------
     InputError
-        If the file cannot be read as a table.
+        If the file is missing or cannot be read as a table.
     """
     sep = ',' if str(path).lower().endswith('.csv') else '\t'
     try:
-        return pd.read_csv(path, sep=sep, na_values=['n/a'])
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        return pd.read_csv(path, sep=sep, na_values=['n/a'], **_EXACT_FLOATS)
+    except (OSError, pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(
             f'{path} could not be read as a table.',
             found=str(error),
@@ -144,9 +169,10 @@ def load_arrays(path):
         If the file is not an ``.npz`` archive or is truncated.
     """
     try:
-        with np.load(path) as archive:
+        with open(path, 'rb') as stream, np.load(stream) as archive:
             return dict(archive)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        # TypeError: a lone .npy, which is no archive to close.
         raise InputError(
             f'{path} could not be read.',
             found=str(error),

@@ -1,0 +1,1 @@
+"""What a person writes about a design, to what the statistics read."""

@@ -1,0 +1,45 @@
+"""Every step of a second-level analysis as a nipype interface."""
+
+from .design import BuildDesign, DefineContrast
+from .fetch import FetchLocalizer, SimulateGroup
+from .model import ComputeContrast, FitGLM
+from .permutation import DrawSchedule, MergePermutations, Permute
+from .plot import (
+    PlotCoverage,
+    PlotDesign,
+    PlotGlassBrain,
+    PlotNull,
+    PlotStatMap,
+    PlotSubjects,
+)
+from .prepare import ApplyMask, ComputeMask, Smooth
+from .report import MakeReport, SummarizeContrast
+from .sink import SinkContrast, SinkGroup
+from .threshold import TableClusters, Threshold
+
+__all__ = [
+    'ApplyMask',
+    'BuildDesign',
+    'ComputeContrast',
+    'ComputeMask',
+    'DefineContrast',
+    'DrawSchedule',
+    'FetchLocalizer',
+    'FitGLM',
+    'MakeReport',
+    'MergePermutations',
+    'Permute',
+    'PlotCoverage',
+    'PlotDesign',
+    'PlotGlassBrain',
+    'PlotNull',
+    'PlotStatMap',
+    'PlotSubjects',
+    'SimulateGroup',
+    'SinkContrast',
+    'SinkGroup',
+    'Smooth',
+    'SummarizeContrast',
+    'TableClusters',
+    'Threshold',
+]

@@ -1,0 +1,155 @@
+"""Fit the model, test contrasts."""
+
+from pathlib import Path
+
+from nipype.interfaces.base import (
+    BaseInterfaceInputSpec,
+    File,
+    InputMultiObject,
+    SimpleInterface,
+    TraitedSpec,
+    traits,
+)
+
+_IN_FILES = '3D maps, one per row of the design, or one 4D file, or packed observations (.npy)'
+
+
+class _FitGLMInputSpec(BaseInterfaceInputSpec):
+    in_files = InputMultiObject(File(exists=True), mandatory=True, desc=_IN_FILES)
+    mask_file = File(exists=True, mandatory=True, desc='mask; voxels > 0 are fitted')
+    design_file = File(exists=True, mandatory=True, desc='design matrix (TSV)')
+    missing = traits.Enum(
+        'error',
+        'drop_voxel',
+        'per_voxel',
+        usedefault=True,
+        desc='refuse missing values, fit complete voxels only, or fit each voxel on the maps '
+        'observed there',
+    )
+    zero_is_missing = traits.Bool(
+        True, usedefault=True, desc='take exact 0 in a map as missing, as NaN always is'
+    )
+
+
+class _FitGLMOutputSpec(TraitedSpec):
+    model_file = File(exists=True, desc='estimates, residual variance and dof (.npz)')
+    n_file = File(exists=True, desc='number of maps in the fit at each voxel')
+    metadata_file = File(exists=True, desc='what was fitted (JSON)')
+
+
+class FitGLM(SimpleInterface):
+    """Fit a linear model by ordinary least squares at every voxel.
+
+    Examples
+    --------
+    >>> FitGLM(missing='per_voxel').inputs.missing
+    'per_voxel'
+    """
+
+    input_spec = _FitGLMInputSpec
+    output_spec = _FitGLMOutputSpec
+
+    def _run_interface(self, runtime):
+        import numpy as np
+
+        from ..images.files import load_table, save_arrays, save_json
+        from ..images.observations import load_observations
+        from ..stats import glm
+
+        inputs, cwd = self.inputs, Path(runtime.cwd)
+        design = load_table(inputs.design_file)
+        data = load_observations(
+            inputs.in_files, inputs.mask_file, zero_is_missing=inputs.zero_is_missing
+        )
+        model = glm.fit(data.values, design.to_numpy(), missing=inputs.missing, labels=data.names)
+        n_observed = model.n_observed
+        metadata = {
+            'Estimator': 'ordinary least squares',
+            'MissingData': inputs.missing,
+            'NumberOfMaps': len(design),
+            'NumberOfVoxelsInMask': data.space.n_points,
+            'NumberOfVoxelsFitted': int((n_observed > 0).sum()),
+            'NumberOfIncompleteVoxelsFitted': int(
+                ((n_observed > 0) & (n_observed < len(design))).sum()
+            ),
+            'NumberOfVoxelsWithoutVariance': int(
+                ((model.dof > 0) & np.isnan(model.residual_variance)).sum()
+            ),
+        }
+        self._results = {
+            'model_file': save_arrays(cwd / 'model.npz', **model._asdict()),
+            'n_file': data.space.save(n_observed, cwd / 'n.nii.gz', dtype=np.int32),
+            'metadata_file': save_json(metadata, cwd / 'model.json'),
+        }
+        return runtime
+
+
+class _ComputeContrastInputSpec(BaseInterfaceInputSpec):
+    model_file = File(exists=True, mandatory=True, desc='fitted model (.npz)')
+    mask_file = File(exists=True, mandatory=True, desc='mask of the fit')
+    design_file = File(exists=True, mandatory=True, desc='design matrix of the fit (TSV)')
+    contrast_file = File(exists=True, mandatory=True, desc='contrast (JSON)')
+    sidedness = traits.Enum(
+        'two-sided',
+        'positive',
+        'negative',
+        usedefault=True,
+        desc='side of the p map of t; F has one side',
+    )
+
+
+class _ComputeContrastOutputSpec(TraitedSpec):
+    effect_file = File(
+        exists=True, desc='contrast of the estimates; for F 4D, one volume per contrast row'
+    )
+    variance_file = File(exists=True, desc='sampling variance of the effect; for F 4D')
+    stat_file = File(exists=True, desc='t or F')
+    z_file = File(exists=True, desc='z of the upper tail of t or F')
+    p_file = File(exists=True, desc='uncorrected p; 1 outside the mask')
+    metadata_file = File(exists=True, desc='what was tested (JSON)')
+
+
+class ComputeContrast(SimpleInterface):
+    """Test a contrast of a fitted model: t for one row, F for several.
+
+    Voxels without a statistic are NaN inside the mask; outside it maps are 0 (p: 1).
+
+    Examples
+    --------
+    >>> ComputeContrast(sidedness='positive').inputs.sidedness
+    'positive'
+    """
+
+    input_spec = _ComputeContrastInputSpec
+    output_spec = _ComputeContrastOutputSpec
+
+    def _run_interface(self, runtime):
+        from ..designs.contrasts import Contrast
+        from ..images.files import load_arrays, load_json, load_table, save_json
+        from ..images.observations import load_space
+        from ..stats import glm
+
+        inputs, cwd = self.inputs, Path(runtime.cwd)
+        design = load_table(inputs.design_file)
+        contrast = Contrast.from_dict(load_json(inputs.contrast_file))
+        contrast.check_columns(design.columns)
+        side = contrast.tested_side(inputs.sidedness)
+        model = glm.GLMFit(**load_arrays(inputs.model_file))
+        result = glm.contrast(model, design.to_numpy(), contrast.weights, sidedness=side)
+        space = load_space(inputs.mask_file)
+        for name in ('effect', 'variance', 'stat', 'z', 'p'):
+            fill = 1.0 if name == 'p' else 0.0
+            self._results[f'{name}_file'] = space.save(
+                getattr(result, name), cwd / f'{name}.nii.gz', fill=fill
+            )
+        dof = result.dof[result.dof > 0]
+        metadata = {
+            **contrast.to_dict(),
+            'Contrast': contrast.formula,
+            'Statistic': contrast.kind,
+            'Sidedness': side,
+            'DegreesOfFreedom': [float(dof.min()), float(dof.max())],
+            'DegreesOfFreedomEffect': result.dof_effect,
+        }
+        self._results['metadata_file'] = save_json(metadata, cwd / 'contrast.json')
+        return runtime

@@ -1,0 +1,246 @@
+"""Figures of maps, designs and null distributions."""
+
+from pathlib import Path
+
+from nipype.interfaces.base import (
+    BaseInterfaceInputSpec,
+    File,
+    InputMultiObject,
+    SimpleInterface,
+    TraitedSpec,
+    isdefined,
+    traits,
+)
+
+
+class _FigureInputSpec(BaseInterfaceInputSpec):
+    title = traits.Str(desc='title of the figure')
+    file_format = traits.Enum('png', 'svg', 'pdf', usedefault=True, desc='format of the figure')
+
+
+class _MapFigureInputSpec(_FigureInputSpec):
+    in_file = File(exists=True, mandatory=True, desc='3D map')
+    threshold = traits.Float(desc='absolute values below are not drawn; default: draw all but 0')
+    sidedness = traits.Enum(
+        'two-sided', 'positive', 'negative', usedefault=True, desc='which signs are drawn'
+    )
+    vmax = traits.Float(desc='value of the strongest colour; default: the largest drawn')
+    mask_file = File(exists=True, desc='mask of the map')
+    label = traits.Str(desc='name and unit of the values, for the colour bar')
+
+
+class _FigureOutputSpec(TraitedSpec):
+    figure_file = File(exists=True, desc='the figure')
+
+
+class _Figure(SimpleInterface):
+    """Base of the figures: optional inputs to keyword arguments, one file out."""
+
+    output_spec = _FigureOutputSpec
+
+    def _defined(self, *names):
+        values = {name: getattr(self.inputs, name) for name in names}
+        return {name: value for name, value in values.items() if isdefined(value)}
+
+    def _out_file(self, runtime, name):
+        return Path(runtime.cwd) / f'{name}.{self.inputs.file_format}'
+
+
+class PlotGlassBrain(_Figure):
+    """Draw a map on a glass brain.
+
+    Examples
+    --------
+    >>> PlotGlassBrain(threshold=3.1, title='left > right').inputs.sidedness
+    'two-sided'
+    """
+
+    input_spec = _MapFigureInputSpec
+
+    def _run_interface(self, runtime):
+        from ..viz.maps import plot_glass_brain
+
+        self._results['figure_file'] = plot_glass_brain(
+            self.inputs.in_file,
+            self._out_file(runtime, 'glass_brain'),
+            **self._defined('threshold', 'title', 'sidedness', 'vmax', 'mask_file', 'label'),
+        )
+        return runtime
+
+
+class _PlotStatMapInputSpec(_MapFigureInputSpec):
+    bg_file = File(exists=True, desc='anatomical image below; default: the MNI152 template')
+    cut_coords = traits.List(
+        traits.Float, desc='z of the axial slices in mm; default: where the map is strongest'
+    )
+
+
+class PlotStatMap(_Figure):
+    """Draw a map on slices of an anatomical image.
+
+    Examples
+    --------
+    >>> PlotStatMap(threshold=3.1, cut_coords=[-10, 20, 50]).inputs.file_format
+    'png'
+    """
+
+    input_spec = _PlotStatMapInputSpec
+
+    def _run_interface(self, runtime):
+        from ..viz.maps import plot_stat_map
+
+        self._results['figure_file'] = plot_stat_map(
+            self.inputs.in_file,
+            self._out_file(runtime, 'slices'),
+            **self._defined(
+                'threshold',
+                'title',
+                'sidedness',
+                'vmax',
+                'mask_file',
+                'label',
+                'bg_file',
+                'cut_coords',
+            ),
+        )
+        return runtime
+
+
+class _PlotSubjectsInputSpec(_FigureInputSpec):
+    in_files = InputMultiObject(File(exists=True), mandatory=True, desc='one 3D map per subject')
+    labels = traits.List(traits.Str, desc='one per map; default: the subjects, or the file names')
+    threshold = traits.Float(desc='absolute values below are not drawn; default: draw all but 0')
+    sidedness = traits.Enum(
+        'two-sided', 'positive', 'negative', usedefault=True, desc='which signs are drawn'
+    )
+    label = traits.Str(desc='name and unit of the values, for the colour bar')
+
+
+class PlotSubjects(_Figure):
+    """Draw the maps of all subjects as a grid of glass brains.
+
+    Examples
+    --------
+    >>> PlotSubjects(threshold=2.0).inputs.sidedness
+    'two-sided'
+    """
+
+    input_spec = _PlotSubjectsInputSpec
+
+    def _run_interface(self, runtime):
+        from ..designs.tables import subject_label
+        from ..viz.group import plot_subjects
+
+        inputs = self.inputs
+        labels = inputs.labels
+        if not isdefined(labels):
+            labels = [
+                subject_label(path) or Path(path).name.split('.')[0] for path in inputs.in_files
+            ]
+        self._results['figure_file'] = plot_subjects(
+            inputs.in_files,
+            self._out_file(runtime, 'subjects'),
+            labels=labels,
+            threshold=inputs.threshold if isdefined(inputs.threshold) else None,
+            **self._defined('title', 'sidedness', 'label'),
+        )
+        return runtime
+
+
+class _PlotCoverageInputSpec(_FigureInputSpec):
+    coverage_file = File(exists=True, mandatory=True, desc='number of maps at each voxel')
+    losses_file = File(exists=True, mandatory=True, desc='table with one row per map (TSV)')
+
+
+class PlotCoverage(_Figure):
+    """Draw how many maps cover each voxel.
+
+    Examples
+    --------
+    >>> PlotCoverage(file_format='svg').inputs.file_format
+    'svg'
+    """
+
+    input_spec = _PlotCoverageInputSpec
+
+    def _run_interface(self, runtime):
+        from ..images.files import load_table
+        from ..viz.group import plot_coverage
+
+        self._results['figure_file'] = plot_coverage(
+            self.inputs.coverage_file,
+            len(load_table(self.inputs.losses_file)),
+            self._out_file(runtime, 'coverage'),
+            **self._defined('title'),
+        )
+        return runtime
+
+
+class _PlotDesignInputSpec(_FigureInputSpec):
+    design_file = File(exists=True, mandatory=True, desc='design matrix (TSV)')
+    contrast_files = InputMultiObject(File(exists=True), desc='contrasts (JSON)')
+
+
+class PlotDesign(_Figure):
+    """Draw a design matrix with its contrasts.
+
+    Examples
+    --------
+    >>> PlotDesign(title='Design').inputs.title
+    'Design'
+    """
+
+    input_spec = _PlotDesignInputSpec
+
+    def _run_interface(self, runtime):
+        from ..designs.contrasts import Contrast
+        from ..images.files import load_json, load_table
+        from ..viz.plots import plot_design
+
+        inputs = self.inputs
+        paths = inputs.contrast_files if isdefined(inputs.contrast_files) else []
+        contrasts = [Contrast.from_dict(load_json(path)) for path in paths]
+        self._results['figure_file'] = plot_design(
+            load_table(inputs.design_file),
+            self._out_file(runtime, 'design'),
+            contrasts={contrast.name: contrast.weights.tolist() for contrast in contrasts},
+            **self._defined('title'),
+        )
+        return runtime
+
+
+class _PlotNullInputSpec(_FigureInputSpec):
+    null_file = File(exists=True, mandatory=True, desc='maximum statistics (TSV), observed first')
+    alpha = traits.Float(0.05, usedefault=True, desc='familywise error rate')
+
+
+class PlotNull(_Figure):
+    """Draw the null distribution of the maximum statistic with the observed maximum.
+
+    Examples
+    --------
+    >>> PlotNull(alpha=0.05).inputs.file_format
+    'png'
+    """
+
+    input_spec = _PlotNullInputSpec
+
+    def _run_interface(self, runtime):
+        from ..images.files import load_table
+        from ..viz.plots import plot_null
+
+        table = load_table(self.inputs.null_file)
+        name = table.columns[-1]
+        null = table[name].to_numpy()
+        if name.startswith('min_'):
+            null = -null
+        words = {'max_abs_t': 'max |t|', 'max_t': 'max t', 'min_t': 'max -t', 'max_F': 'max F'}
+        self._results['figure_file'] = plot_null(
+            null,
+            null[0],
+            self._out_file(runtime, 'null'),
+            alpha=self.inputs.alpha,
+            statistic=words.get(name, name),
+            **self._defined('title'),
+        )
+        return runtime

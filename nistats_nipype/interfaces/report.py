@@ -1,0 +1,199 @@
+"""The report of an analysis."""
+
+from pathlib import Path
+
+from nipype.interfaces.base import (
+    BaseInterfaceInputSpec,
+    File,
+    InputMultiObject,
+    SimpleInterface,
+    TraitedSpec,
+    isdefined,
+    traits,
+)
+
+_PARTS = ('contrast', 'uncorrected', 'fwe', 'permutation')
+_FIGURES = {
+    'fwe_figure_file': 'z where the FWE-corrected p passes',
+    'cor_z_figure_file': 'z of the FWE-corrected p (cor_z_score)',
+    'uncorrected_figure_file': 'z at the uncorrected threshold',
+    'slices_figure_file': 'z at the uncorrected threshold, on slices of the template',
+}
+
+
+class _SummarizeContrastInputSpec(BaseInterfaceInputSpec):
+    contrast_metadata_file = File(exists=True, mandatory=True, desc='metadata of the test (JSON)')
+    uncorrected_metadata_file = File(
+        exists=True, mandatory=True, desc='metadata of the uncorrected threshold (JSON)'
+    )
+    clusters_uncorrected_file = File(
+        exists=True, mandatory=True, desc='clusters at uncorrected p (TSV)'
+    )
+    fwe_metadata_file = File(exists=True, desc='metadata of the FWE threshold (JSON)')
+    clusters_fwe_file = File(exists=True, desc='clusters at corrected p (TSV)')
+    permutation_metadata_file = File(exists=True, desc='metadata of the permutations (JSON)')
+    uncorrected_figure_file = File(exists=True, desc='z at uncorrected p, on a glass brain')
+    slices_figure_file = File(exists=True, desc='z at uncorrected p, on slices')
+    fwe_figure_file = File(exists=True, desc='z where corrected p passes, on a glass brain')
+    cor_z_figure_file = File(exists=True, desc='z of the corrected p, on a glass brain')
+    null_figure_file = File(exists=True, desc='null distribution')
+
+
+class _SummarizeContrastOutputSpec(TraitedSpec):
+    section_file = File(exists=True, desc='what the report says about the contrast (JSON)')
+
+
+class SummarizeContrast(SimpleInterface):
+    """Collect what the report says about one contrast.
+
+    Examples
+    --------
+    >>> 'section_file' in SummarizeContrast.output_spec().copyable_trait_names()
+    True
+    """
+
+    input_spec = _SummarizeContrastInputSpec
+    output_spec = _SummarizeContrastOutputSpec
+
+    def _run_interface(self, runtime):
+        from ..images.files import load_json, load_table, save_json
+        from ..viz.prose import describe_result
+
+        defined = {
+            name: value for name, value in self.inputs.get_traitsfree().items() if isdefined(value)
+        }
+        metadata = {
+            part: load_json(defined[f'{part}_metadata_file'])
+            for part in _PARTS
+            if f'{part}_metadata_file' in defined
+        }
+        answer = 'fwe' if 'fwe' in metadata else 'uncorrected'
+        clusters = load_table(defined[f'clusters_{answer}_file'])
+        headline = describe_result(
+            metadata['contrast'], metadata[answer], metadata.get('permutation'), clusters
+        )
+        # An empty table of corrected clusters says less than the uncorrected ones with their
+        # corrected p.
+        shown = answer if len(clusters) else 'uncorrected'
+        section = {
+            'headline': headline,
+            'clusters_file': defined[f'clusters_{shown}_file'],
+            'clusters_at': shown,
+            'figures': {name: path for name, path in defined.items() if 'figure' in name},
+            'metadata': metadata,
+        }
+        out_file = Path(runtime.cwd) / 'section.json'
+        self._results['section_file'] = save_json(section, out_file)
+        return runtime
+
+
+class _MakeReportInputSpec(BaseInterfaceInputSpec):
+    title = traits.Str('Second-level analysis', usedefault=True, desc='title of the report')
+    section_files = InputMultiObject(
+        File(exists=True), mandatory=True, desc='one per contrast (JSON), see SummarizeContrast'
+    )
+    design_file = File(exists=True, mandatory=True, desc='design matrix (TSV)')
+    losses_file = File(exists=True, mandatory=True, desc='voxels that each map lacks (TSV)')
+    model_metadata_file = File(exists=True, mandatory=True, desc='metadata of the fit (JSON)')
+    design_figure_file = File(exists=True, desc='figure of the design')
+    subjects_figure_file = File(exists=True, desc='figure of all subjects')
+    coverage_figure_file = File(exists=True, desc='figure of the coverage')
+    fwhm_mm = traits.Float(0.0, usedefault=True, desc='FWHM of the smoothing in mm, for the text')
+    mask_method = traits.Str('given', usedefault=True, desc='method of the mask, for the text')
+
+
+class _MakeReportOutputSpec(TraitedSpec):
+    report_file = File(exists=True, desc='HTML page that opens without a network')
+
+
+class MakeReport(SimpleInterface):
+    """Make the HTML report of an analysis: one file, opened by any browser, offline.
+
+    Examples
+    --------
+    >>> MakeReport(title='Left against right button press').inputs.fwhm_mm
+    0.0
+    """
+
+    input_spec = _MakeReportInputSpec
+    output_spec = _MakeReportOutputSpec
+
+    def _run_interface(self, runtime):
+        from ..images.files import load_json, load_table
+        from ..viz.prose import methods_text
+        from ..viz.report import DesignSection, GroupSection, render_report
+        from .sink import software_versions
+
+        inputs = self.inputs
+        sections = [load_json(path) for path in inputs.section_files]
+        model = load_json(inputs.model_metadata_file)
+        design = load_table(inputs.design_file)
+        preparation = {'fwhm_mm': inputs.fwhm_mm, 'mask_method': inputs.mask_method}
+        versions = software_versions()
+        tests = [
+            {'test': section['metadata']['contrast'], **section['metadata']}
+            for section in sections
+        ]
+        self._results['report_file'] = render_report(
+            Path(runtime.cwd) / 'report.html',
+            title=inputs.title,
+            summary=f'{model["NumberOfMaps"]} maps, {model["NumberOfVoxelsFitted"]:,} voxels, '
+            f'{len(sections)} contrast{"s" * (len(sections) > 1)}.',
+            contrasts=[_contrast_section(section) for section in sections],
+            design=DesignSection(
+                self._figure('design', 'Design matrix and contrasts'), design.head(10)
+            ),
+            group=GroupSection(
+                [
+                    figure
+                    for figure in (
+                        self._figure('subjects', 'The map of every subject'),
+                        self._figure('coverage', 'Number of maps that cover each voxel'),
+                    )
+                    if figure
+                ],
+                load_table(inputs.losses_file),
+            ),
+            methods=methods_text(model, preparation, tests, versions),
+            provenance=versions,
+        )
+        return runtime
+
+    def _figure(self, name, caption):
+        from ..viz.report import Figure
+
+        path = getattr(self.inputs, f'{name}_figure_file')
+        return Figure(path, caption, caption) if isdefined(path) else None
+
+
+def _contrast_section(section):
+    from ..images.files import load_table
+    from ..viz.prose import describe_dof, describe_permutation
+    from ..viz.report import ContrastSection, Figure
+
+    test, figures = section['metadata']['contrast'], section['figures']
+    permutation = section['metadata'].get('permutation')
+    facts = {
+        'Statistic': f'{test["Statistic"]}, {describe_dof(test)} degrees of freedom',
+        'Sidedness': test['Sidedness'],
+        'Table': f'clusters at the {section["clusters_at"]} threshold',
+    }
+    if permutation:
+        facts['Relabellings'] = describe_permutation(permutation)
+        facts['Relabellings possible'] = permutation.get('NumberOfPossibleRelabellings', 'unknown')
+    null = figures.get('null_figure_file')
+    caption = 'Maximum statistic of every relabelling, with the observed and the critical value'
+    return ContrastSection(
+        name=test['name'],
+        kind=test['Statistic'],
+        definition=test['Contrast'],
+        headline=section['headline'],
+        figures=[
+            Figure(figures[name], text, f'{test["name"]}: {text}')
+            for name, text in _FIGURES.items()
+            if name in figures
+        ],
+        clusters=load_table(section['clusters_file']),
+        metadata=facts,
+        null_figure=Figure(null, caption, f'{test["name"]}: null distribution') if null else None,
+    )

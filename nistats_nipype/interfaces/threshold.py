@@ -1,0 +1,212 @@
+"""Thresholds, clusters and peaks."""
+
+from pathlib import Path
+
+from nipype.interfaces.base import (
+    BaseInterfaceInputSpec,
+    File,
+    SimpleInterface,
+    TraitedSpec,
+    isdefined,
+    traits,
+)
+
+
+class _ThresholdInputSpec(BaseInterfaceInputSpec):
+    in_file = File(exists=True, mandatory=True, desc='map to threshold; for fpr, fdr and '
+                   'bonferroni a z map')  # fmt: skip
+    mask_file = File(exists=True, mandatory=True, desc='mask; its voxels count as tests')
+    method = traits.Enum(
+        'fpr',
+        'fdr',
+        'bonferroni',
+        'fwe',
+        'height',
+        usedefault=True,
+        desc='what alpha controls: false positives at each voxel (uncorrected), the false '
+        'discovery rate (Benjamini-Hochberg), the familywise error rate (Bonferroni, or by '
+        'p_file); or a height in the units of the map',
+    )
+    alpha = traits.Float(0.001, usedefault=True, desc='error rate, between 0 and 1')
+    p_file = File(exists=True, desc="corrected p map, for method 'fwe'")
+    height = traits.Float(desc="threshold in the units of the map, for method 'height'")
+    sidedness = traits.Enum(
+        'two-sided', 'positive', 'negative', usedefault=True, desc='which extremes pass'
+    )
+    contrast_file = File(
+        exists=True, desc='contrast (JSON); if it is an F, only its upper side can pass'
+    )
+    cluster_threshold = traits.Int(
+        0, usedefault=True, desc='smallest size of a cluster, in voxels'
+    )
+    connectivity = traits.Enum(
+        26, 18, 6, usedefault=True, desc='neighbours of a voxel: by corner, edge, or face'
+    )
+
+
+class _ThresholdOutputSpec(TraitedSpec):
+    thresholded_file = File(exists=True, desc='the map where it passes, 0 elsewhere')
+    labels_file = File(exists=True, desc='number of the cluster at each voxel, 0 elsewhere')
+    metadata_file = File(exists=True, desc='threshold and counts (JSON)')
+
+
+class Threshold(SimpleInterface):
+    """Threshold a map by height and cluster extent.
+
+    Positive and negative voxels never join in a cluster.
+
+    Examples
+    --------
+    >>> Threshold(method='fdr', alpha=0.05).inputs.sidedness
+    'two-sided'
+    """
+
+    input_spec = _ThresholdInputSpec
+    output_spec = _ThresholdOutputSpec
+
+    def _run_interface(self, runtime):
+        import numpy as np
+
+        from ..images.files import save_json
+        from ..images.tables import label_clusters
+        from ..images.volumes import save_volume
+
+        inputs, cwd = self.inputs, Path(runtime.cwd)
+        space, stat = self._load(inputs.in_file)
+        side = self._side()
+        passing, threshold = self._passing(space, stat[space.mask], side)
+        kept = np.zeros(space.mask.shape)
+        kept[space.mask] = np.where(passing, stat[space.mask], 0.0)
+        # Heights are decided; the labels only need what is left and its sign.
+        labels = label_clusters(
+            np.sign(kept),
+            1.0,
+            sidedness='two-sided',
+            connectivity=inputs.connectivity,
+            min_size=max(inputs.cluster_threshold, 1),
+        )
+        kept[labels == 0] = 0.0
+        metadata = {
+            'Method': inputs.method,
+            'Alpha': None if inputs.method == 'height' else inputs.alpha,
+            'Sidedness': side,
+            'Threshold': threshold if np.isfinite(threshold) else None,
+            'ClusterThreshold': inputs.cluster_threshold,
+            'Connectivity': inputs.connectivity,
+            'NumberOfVoxelsTested': int(np.isfinite(stat[space.mask]).sum()),
+            'NumberOfVoxelsPositive': int((kept > 0).sum()),
+            'NumberOfVoxelsNegative': int((kept < 0).sum()),
+            'NumberOfClusters': int(labels.max()),
+            'LargestCluster': int(np.bincount(labels.ravel())[1:].max(initial=0)),
+        }
+        self._results = {
+            'thresholded_file': save_volume(kept, space.affine, cwd / 'thresholded.nii.gz'),
+            'labels_file': save_volume(
+                labels, space.affine, cwd / 'labels.nii.gz', dtype=np.int32
+            ),
+            'metadata_file': save_json(metadata, cwd / 'threshold.json'),
+        }
+        return runtime
+
+    def _load(self, path):
+        """Read the mask and a map on its grid."""
+        from ..images.observations import load_space
+        from ..images.volumes import Volume, check_same_grid, load_volume
+
+        space = load_space(self.inputs.mask_file)
+        volume = load_volume(path)
+        reference = Volume(space.mask, space.affine)
+        check_same_grid(volume, reference, names=(path, self.inputs.mask_file))
+        return space, volume.data
+
+    def _side(self):
+        from ..designs.contrasts import Contrast
+        from ..images.files import load_json
+
+        if not isdefined(self.inputs.contrast_file):
+            return self.inputs.sidedness
+        contrast = Contrast.from_dict(load_json(self.inputs.contrast_file))
+        return contrast.tested_side(self.inputs.sidedness)
+
+    def _passing(self, space, values, side):
+        """Voxels of the mask that pass, and the smallest height that does."""
+        import numpy as np
+
+        from ..exceptions import InputError
+        from ..stats.correction import check_alpha, height_threshold
+
+        inputs = self.inputs
+        heights = {'two-sided': np.abs(values), 'positive': values, 'negative': -values}[side]
+        needed = {'height': 'height', 'fwe': 'p_file'}.get(inputs.method)
+        if needed and not isdefined(getattr(inputs, needed)):
+            raise InputError(
+                f'Threshold by {inputs.method!r} lacks an input.',
+                expected=f'{needed}',
+                advice=f'Set {needed}, or choose another method.',
+            )
+        if inputs.method == 'fwe':
+            _, p = self._load(inputs.p_file)
+            # The map holds p in single precision, so alpha is rounded as p was.
+            passing = p[space.mask] <= np.float32(check_alpha(inputs.alpha))
+            passing &= heights > 0
+            return passing, float(heights[passing].min(initial=np.inf))
+        if inputs.method == 'height':
+            threshold = inputs.height
+        else:
+            threshold = height_threshold(values, inputs.method, inputs.alpha, side)
+        return heights >= threshold, threshold
+
+
+class _TableClustersInputSpec(BaseInterfaceInputSpec):
+    in_file = File(exists=True, mandatory=True, desc='map that the peaks are read from')
+    labels_file = File(exists=True, mandatory=True, desc='cluster numbers, 0 outside clusters')
+    p_fwe_file = File(exists=True, desc='corrected p map, for a column of the table')
+    min_distance_mm = traits.Float(
+        8.0, usedefault=True, desc='smallest distance of two peaks of a cluster in mm'
+    )
+    max_peaks = traits.Int(3, usedefault=True, desc='most peaks listed per cluster')
+
+
+class _TableClustersOutputSpec(TraitedSpec):
+    clusters_file = File(exists=True, desc='clusters and their peaks in mm (TSV)')
+
+
+class TableClusters(SimpleInterface):
+    """List clusters and their peaks in mm, with the corrected p where there is one.
+
+    Examples
+    --------
+    >>> TableClusters(max_peaks=5).inputs.min_distance_mm
+    8.0
+    """
+
+    input_spec = _TableClustersInputSpec
+    output_spec = _TableClustersOutputSpec
+
+    def _run_interface(self, runtime):
+        import numpy as np
+
+        from ..images.files import save_table
+        from ..images.tables import cluster_table
+        from ..images.volumes import check_same_grid, load_volume
+
+        inputs = self.inputs
+        stat = load_volume(inputs.in_file)
+        labels = load_volume(inputs.labels_file, dtype=np.int32)
+        check_same_grid(stat, labels, names=(inputs.in_file, inputs.labels_file))
+        extra = {}
+        if isdefined(inputs.p_fwe_file):
+            p_fwe = load_volume(inputs.p_fwe_file)
+            check_same_grid(stat, p_fwe, names=(inputs.in_file, inputs.p_fwe_file))
+            extra['p_fwe'] = p_fwe.data
+        table = cluster_table(
+            stat.data,
+            stat.affine,
+            labels.data,
+            min_distance_mm=inputs.min_distance_mm,
+            max_peaks=inputs.max_peaks,
+            extra=extra,
+        )
+        out_file = Path(runtime.cwd) / 'clusters.tsv'
+        self._results['clusters_file'] = save_table(table, out_file)
+        return runtime

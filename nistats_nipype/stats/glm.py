@@ -1,0 +1,364 @@
+"""Least squares at every point; t and F with effect, variance, z and p."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..exceptions import DesignError, InputError, MissingDataError
+from .design import (
+    RANK_TOLERANCE,
+    check_contrast,
+    check_design,
+    inestimable_columns,
+    pseudo_inverse,
+    rank,
+)
+from .distributions import f_to_z, t_to_z, z_to_p
+
+#: What to do with missing values (NaN).
+MISSING_POLICIES = ('error', 'drop_voxel', 'per_voxel')
+#: Points fitted at a time: bounds memory, and has no influence on the result.
+BLOCK = 16384
+#: Residual sums of squares below this fraction of the total are rounding: no variance.
+NO_VARIANCE = 1e-20
+
+
+class GLMFit(NamedTuple):
+    """A least-squares fit at V points.
+
+    Attributes
+    ----------
+    beta : ndarray of shape (P, V), float64
+        Estimates in the units of the data; NaN where nothing was fitted.
+    residual_variance : ndarray of shape (V,), float64
+        Residual sum of squares over ``dof``; NaN where nothing was fitted or where
+        the residuals are zero but for rounding.
+    dof : ndarray of shape (V,), float64
+        Residual degrees of freedom; 0 where nothing was fitted.
+    pattern : ndarray of shape (V,), int32
+        Row of ``patterns`` that holds at a point; -1 where nothing was fitted.
+    patterns : ndarray of shape (K, N), bool
+        Which observations entered the fit.
+    """
+
+    beta: np.ndarray
+    residual_variance: np.ndarray
+    dof: np.ndarray
+    pattern: np.ndarray
+    patterns: np.ndarray
+
+    @property
+    def n_observed(self):
+        """Observations that entered the fit at each point: ndarray of shape (V,), int32."""
+        counts = np.append(self.patterns.sum(axis=1), 0)
+        return counts[self.pattern].astype(np.int32)
+
+
+class ContrastResult(NamedTuple):
+    """Maps of a contrast at V points; NaN where there is no statistic.
+
+    Attributes
+    ----------
+    kind : {'t', 'F'}
+    effect : ndarray of shape (Q, V)
+        Contrast of the estimates, one row per contrast row, in the units of the data.
+    variance : ndarray of shape (Q, V)
+        Sampling variance of each effect, in squared units.
+    stat : ndarray of shape (V,)
+        t, or F.
+    z : ndarray of shape (V,)
+        Normal score of the upper-tail probability of ``stat``.
+    p : ndarray of shape (V,)
+        Probability under the null hypothesis on the tested side or sides.
+    dof_effect : int
+        Rank of the contrast.
+    dof : ndarray of shape (V,)
+        Residual degrees of freedom.
+    """
+
+    kind: str
+    effect: np.ndarray
+    variance: np.ndarray
+    stat: np.ndarray
+    z: np.ndarray
+    p: np.ndarray
+    dof_effect: int
+    dof: np.ndarray
+
+
+def accumulate(weights, values):
+    """Weighted sums over observations, added up in the order of the observations.
+
+    Unlike a BLAS product, whose order of additions depends on the processor, the
+    number of threads and the shape, a column of the result depends on its own
+    column of ``values`` only, to the last bit.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (K, N), float64
+    values : ndarray of shape (N, V)
+
+    Returns
+    -------
+    ndarray of shape (K, V), float64
+
+    Examples
+    --------
+    >>> accumulate(np.array([[1.0, 2.0]]), np.array([[1.0, 10.0], [3.0, 4.0]]))
+    array([[ 7., 18.]])
+    """
+    total = np.zeros((len(weights), values.shape[1]))
+    for row, column in zip(values, weights.T, strict=True):
+        total += column[:, None] * row
+    return total
+
+
+def check_missing(values, missing='error', labels=None):
+    """Apply a missing-data policy and say which points can be fitted.
+
+    Parameters
+    ----------
+    values : ndarray of shape (N, V)
+        Observations; NaN is missing.
+    missing : {'error', 'drop_voxel', 'per_voxel'}
+    labels : sequence of N str, optional
+        Names of the observations for the error.
+
+    Returns
+    -------
+    ndarray of shape (V,), bool
+        Points without missing values, or, with 'per_voxel', points with any value.
+
+    Raises
+    ------
+    MissingDataError
+        With 'error', if a value is missing; with the others, if no point remains.
+    InputError
+        If the policy is unknown or a value is infinite.
+    """
+    if missing not in MISSING_POLICIES:
+        raise InputError(
+            'Unknown missing-data policy.',
+            found=repr(missing),
+            expected=', '.join(MISSING_POLICIES),
+        )
+    n_missing = np.zeros(values.shape[1], dtype=np.int64)
+    per_row = np.zeros(len(values), dtype=np.int64)
+    for index, row in enumerate(values):
+        gone = np.isnan(row)
+        if np.isinf(row).any():
+            raise InputError(f'{_label(labels, index)} holds infinite values.')
+        n_missing += gone
+        per_row[index] = gone.sum()
+    if missing == 'error' and n_missing.any():
+        worst = int(per_row.argmax())
+        raise MissingDataError(
+            'Values are missing inside the mask.',
+            found=f'{(n_missing > 0).sum()} of {n_missing.size} points lack a value in at least '
+            f'one of {len(values)} maps; most in {_label(labels, worst)}: {per_row[worst]}',
+            expected='a value of every observation at every point',
+            advice="Choose missing='drop_voxel' (test complete points only) or 'per_voxel' (use "
+            'what is observed at each point), or a mask of the points that all maps cover.',
+        )
+    usable = n_missing < len(values) if missing == 'per_voxel' else n_missing == 0
+    if not usable.any():
+        raise MissingDataError(
+            'No point has the values that the missing-data policy asks for.',
+            found=f'every one of {n_missing.size} points lacks a value in some observation',
+            advice='Look at the coverage map; leave out a map with little coverage, or choose '
+            "missing='per_voxel'.",
+        )
+    return usable
+
+
+def _label(labels, index):
+    return f'observation {index}' if labels is None else str(labels[index])
+
+
+def fit(values, design, *, missing='error', labels=None):
+    """Fit a linear model by ordinary least squares at every point.
+
+    Parameters
+    ----------
+    values : ndarray of shape (N, V)
+        Observations, NaN where missing. May be a memory map: it is read in blocks.
+    design : array-like of shape (N, P)
+        Design matrix.
+    missing : {'error', 'drop_voxel', 'per_voxel'}, default 'error'
+        'error' refuses missing values; 'drop_voxel' fits complete points only;
+        'per_voxel' fits each point on what is observed there, with its own degrees
+        of freedom.
+    labels : sequence of N str, optional
+        Names of the observations, for errors.
+
+    Returns
+    -------
+    GLMFit
+
+    Raises
+    ------
+    DesignError
+        If the design does not fit the observations or leaves no degrees of freedom.
+    MissingDataError, InputError
+        See :func:`check_missing`.
+
+    Examples
+    --------
+    >>> model = fit(np.array([[1.0], [2.0], [3.0]]), np.ones((3, 1)))
+    >>> float(model.beta[0, 0]), float(model.residual_variance[0]), float(model.dof[0])
+    (2.0, 1.0, 2.0)
+    """
+    design = check_design(design)
+    n_observations, n_points = values.shape
+    if len(design) != n_observations:
+        raise DesignError(
+            'The design and the maps do not have the same number of rows.',
+            found=f'{len(design)} rows in the design, {n_observations} observations',
+            expected='one row of the design for each map, in the same order',
+            advice='Add the missing rows, or leave out the extra maps.',
+        )
+    if n_observations - rank(design) < 1:
+        raise DesignError(
+            'The design leaves no degrees of freedom for the error.',
+            found=f'{n_observations} observations, design of rank {rank(design)}',
+            expected='more observations than independent regressors',
+            advice='Remove regressors or add observations.',
+        )
+    usable = check_missing(values, missing, labels)
+    model = GLMFit(
+        beta=np.full((design.shape[1], n_points), np.nan),
+        residual_variance=np.full(n_points, np.nan),
+        dof=np.zeros(n_points),
+        pattern=np.full(n_points, -1, dtype=np.int32),
+        patterns=None,
+    )
+    solvers = {}
+    for start in range(0, n_points, BLOCK):
+        points = start + np.flatnonzero(usable[start : start + BLOCK])
+        if points.size:
+            _fit_block(
+                model, np.asarray(values[:, points], dtype=np.float64), points, design, solvers
+            )
+    patterns = np.array([np.frombuffer(key, dtype=bool) for key in solvers])
+    # Sorted, because the order in which they were met depends on BLOCK.
+    patterns, number = np.unique(patterns, axis=0, return_inverse=True)
+    fitted = model.pattern >= 0
+    model.pattern[fitted] = number.ravel()[model.pattern[fitted]]
+    return model._replace(patterns=patterns)
+
+
+def _fit_block(model, block, points, design, solvers):
+    """Fit ``points``, grouped by which observations they have, into the arrays of ``model``."""
+    observed = ~np.isnan(block)
+    if observed.all():
+        groups = [(np.ones(len(block), dtype=bool), slice(None))]
+    else:
+        packed, inverse = np.unique(observed, axis=1, return_inverse=True)
+        inverse = inverse.ravel()
+        order = np.argsort(inverse, kind='stable')
+        splits = np.searchsorted(inverse[order], np.arange(1, packed.shape[1]))
+        groups = zip(packed.T, np.split(order, splits), strict=True)
+    for rows, members in groups:
+        key = np.ascontiguousarray(rows).tobytes()
+        if key not in solvers:
+            kept = design[rows]
+            solvers[key] = len(solvers), pseudo_inverse(kept), rows.sum() - rank(kept)
+        number, inverse_design, dof = solvers[key]
+        if dof < 1:
+            continue
+        where = points[members]
+        values = block[rows][:, members]
+        beta = accumulate(inverse_design, values)
+        residual, total = np.zeros(len(where)), np.zeros(len(where))
+        for row, regressors in zip(values, design[rows], strict=True):
+            residual += (row - accumulate(regressors[None, :], beta)[0]) ** 2
+            total += row**2
+        variance = np.where(residual > NO_VARIANCE * total, residual / dof, np.nan)
+        model.pattern[where] = number
+        model.beta[:, where] = beta
+        model.residual_variance[where] = variance
+        model.dof[where] = dof
+
+
+def contrast(model, design, weights, *, sidedness='two-sided'):
+    """Test a contrast of a fitted model: t for one row, F for several.
+
+    Parameters
+    ----------
+    model : GLMFit
+        Result of :func:`fit`.
+    design : array-like of shape (N, P)
+        The design of the fit.
+    weights : array-like of shape (P,) or (Q, P)
+        Contrast weights. For F, redundant rows count once.
+    sidedness : {'two-sided', 'positive', 'negative'}, default 'two-sided'
+        Side of ``p`` for t. F has one side only.
+
+    Returns
+    -------
+    ContrastResult
+        Points whose observed rows do not determine the contrast, or whose residuals
+        are zero, hold NaN.
+
+    Raises
+    ------
+    ContrastError
+        If the contrast does not fit the design or is not estimable.
+
+    Notes
+    -----
+    z is the score of the upper tail whatever ``sidedness``, so that it keeps the sign of t.
+
+    Examples
+    --------
+    >>> model = fit(np.array([[1.0], [2.0], [3.0]]), np.ones((3, 1)))
+    >>> result = contrast(model, np.ones((3, 1)), [1.0])
+    >>> result.stat.round(4), result.p.round(4)
+    (array([3.4641]), array([0.0742]))
+    """
+    design = check_design(design)
+    weights = check_contrast(design, weights)
+    n_rows, n_points = len(weights), model.beta.shape[1]
+    effect = accumulate(weights, model.beta)
+    unit_variance = np.full((n_rows, n_points), np.nan)
+    wald = np.full(n_points, np.nan)
+    dof_effect = len(_whitening(weights @ pseudo_inverse(design)))
+    for number, members in enumerate(_members(model.pattern, len(model.patterns))):
+        kept = design[model.patterns[number]]
+        if not kept.size or inestimable_columns(kept, weights):
+            effect[:, members] = np.nan
+            continue
+        rows = weights @ pseudo_inverse(kept)
+        unit_variance[:, members] = (rows**2).sum(axis=1)[:, None]
+        if n_rows > 1:
+            white = accumulate(_whitening(rows), effect[:, members])
+            wald[members] = accumulate(np.ones((1, len(white))), white**2)[0]
+    variance = unit_variance * model.residual_variance
+    dof = np.where(model.dof > 0, model.dof, np.nan)
+    if n_rows == 1:
+        stat = effect[0] / np.sqrt(variance[0])
+        z = t_to_z(stat, dof)
+        p = z_to_p(z, sidedness)
+        return ContrastResult('t', effect, variance, stat, z, p, dof_effect, model.dof)
+    stat = wald / dof_effect / model.residual_variance
+    z = f_to_z(stat, dof_effect, dof)
+    p = z_to_p(z, 'positive')
+    return ContrastResult('F', effect, variance, stat, z, p, dof_effect, model.dof)
+
+
+def _members(pattern, n_patterns):
+    """Points of each pattern, in order."""
+    order = np.argsort(pattern, kind='stable')
+    return np.split(order, np.searchsorted(pattern[order], np.arange(n_patterns + 1)))[1:-1]
+
+
+def _whitening(rows):
+    """Combinations of effects ``rows @ y`` that have unit variance and are uncorrelated.
+
+    Rows are brought to unit length first, so that the units of the regressors do not
+    decide which of them are redundant. The result has as many rows as the rank.
+    """
+    lengths = np.linalg.norm(rows, axis=1)
+    left, singular, _ = np.linalg.svd(rows / lengths[:, None], full_matrices=False)
+    kept = singular > RANK_TOLERANCE * singular[0]
+    return (left[:, kept] / singular[kept]).T / lengths

@@ -1,0 +1,20 @@
+"""Figures and the HTML report, from maps, tables and arrays."""
+
+from .group import plot_coverage, plot_subjects
+from .maps import plot_glass_brain, plot_stat_map
+from .plots import plot_design, plot_null
+from .report import ContrastSection, DesignSection, Figure, GroupSection, render_report
+
+__all__ = [
+    'ContrastSection',
+    'DesignSection',
+    'Figure',
+    'GroupSection',
+    'plot_coverage',
+    'plot_design',
+    'plot_glass_brain',
+    'plot_null',
+    'plot_stat_map',
+    'plot_subjects',
+    'render_report',
+]

@@ -1,0 +1,173 @@
+"""Results and methods in words, from the metadata of the steps."""
+
+_RELABELLING = {
+    'exchangeable': 'permutations of the observations',
+    'symmetric': 'sign flips',
+    'both': 'permutations with sign flips',
+}
+_SIDES = {'two-sided': 'two-sided', 'positive': 'positive side', 'negative': 'negative side'}
+
+
+def format_p(p):
+    """Write a p value as journals do.
+
+    Examples
+    --------
+    >>> format_p(0.0321), format_p(0.00012), format_p(1.0)
+    ('p = .032', 'p = .0001', 'p = 1')
+    """
+    if p >= 0.9995:
+        return 'p = 1'
+    return 'p = ' + (f'{p:.3f}' if p >= 0.001 else f'{p:.1g}').replace('0.', '.', 1)
+
+
+def _count(number, noun):
+    return f'{number:,} {noun}' + ('' if number == 1 else 's')
+
+
+def _level(alpha):
+    return f'{alpha:g}'.replace('0.', '.', 1)
+
+
+def describe_dof(test):
+    """Degrees of freedom of a test: ``15``, or ``12 to 15`` where they vary over voxels.
+
+    Examples
+    --------
+    >>> describe_dof({'DegreesOfFreedom': [12.0, 15.0]})
+    '12 to 15'
+    """
+    low, high = test['DegreesOfFreedom']
+    return f'{low:g}' if low == high else f'{low:g} to {high:g}'
+
+
+def describe_result(test, threshold, permutation, clusters):
+    """Answer in a sentence or two: what survives, where, and how strongly.
+
+    Parameters
+    ----------
+    test : dict
+        Metadata of the contrast.
+    threshold : dict
+        Metadata of the threshold that the answer is about.
+    permutation : dict or None
+        Metadata of the permutation test, if there was one.
+    clusters : pandas.DataFrame
+        Clusters above the threshold.
+
+    Returns
+    -------
+    str
+    """
+    n_voxels = threshold['NumberOfVoxelsPositive'] + threshold['NumberOfVoxelsNegative']
+    level = f'p < {_level(threshold["Alpha"])}'
+    corrected = permutation is not None
+    how = f'FWE-corrected {level}' if corrected else f'uncorrected {level}'
+    if n_voxels:
+        first = (
+            f'{_count(n_voxels, "voxel")} in {_count(threshold["NumberOfClusters"], "cluster")} '
+            f'reach {how} ({_SIDES[threshold["Sidedness"]]}).'
+        )
+        peak = clusters.iloc[0]
+        first += (
+            f' The largest cluster peaks at ({peak["x_mm"]:g}, {peak["y_mm"]:g}, '
+            f'{peak["z_mm"]:g}) mm with z = {peak["peak_stat"]:.2f}.'
+        )
+    else:
+        first = f'No voxel reaches {how} ({_SIDES[threshold["Sidedness"]]}).'
+    if corrected:
+        first += f' The smallest corrected {format_p(permutation["SmallestCorrectedP"])}.'
+    return first
+
+
+def describe_permutation(permutation):
+    """Say how many relabellings of which kind were used.
+
+    Examples
+    --------
+    >>> describe_permutation({'NumberOfRelabellings': 64, 'Errors': 'symmetric',
+    ...                       'Exhaustive': True, 'Seed': 0})
+    'all 64 possible sign flips'
+    """
+    kind = _RELABELLING.get(permutation.get('Errors'), 'relabellings')
+    n = permutation['NumberOfRelabellings']
+    if permutation.get('Exhaustive'):
+        return f'all {n:,} possible {kind}'
+    seed = f' (seed {permutation["Seed"]})' if 'Seed' in permutation else ''
+    return f'{n - 1:,} {kind} drawn without repeats{seed}, and the observed labelling'
+
+
+def methods_text(model, preparation, tests, versions):
+    """Text for the methods section of a paper.
+
+    Parameters
+    ----------
+    model : dict
+        Metadata of the fit.
+    preparation : dict
+        ``fwhm_mm`` and ``mask_method``.
+    tests : list of dict
+        For each contrast ``test`` and, where they were made, ``permutation`` and ``fwe``.
+    versions : dict
+        Versions of the software.
+
+    Returns
+    -------
+    str
+        Paragraphs separated by blank lines.
+    """
+    fwhm = preparation['fwhm_mm']
+    smoothed = f'smoothed with a Gaussian kernel of {fwhm:g} mm FWHM' if fwhm else 'not smoothed'
+    missing = {
+        'error': 'No value was missing inside the mask.',
+        'drop_voxel': 'Voxels with a missing value in any map were left out.',
+        'per_voxel': 'Each voxel was fitted on the maps observed there, with its own degrees of '
+        f'freedom ({model["NumberOfIncompleteVoxelsFitted"]:,} voxels had missing values).',
+    }[model['MissingData']]
+    paragraphs = [
+        f'{model["NumberOfMaps"]} maps were {smoothed} and analysed in '
+        f'{model["NumberOfVoxelsFitted"]:,} voxels ({_MASKS[preparation["mask_method"]]}) with a '
+        f'general linear model fitted by ordinary least squares. {missing}'
+    ]
+    for entry in tests:
+        paragraphs.append(_test_text(entry))
+    paragraphs.append(
+        'The analysis was run with nistats_nipype '
+        + ', '.join(
+            f'{name} {version}' if name != 'nistats_nipype' else version
+            for name, version in versions.items()
+        )
+        + '.'
+    )
+    return '\n\n'.join(paragraphs)
+
+
+_MASKS = {
+    'intersection': 'those observed in all maps',
+    'coverage': 'those observed in a sufficient share of the maps',
+    'template': 'those of the MNI152 brain template',
+    'given': 'those of a mask given by the user',
+}
+
+
+def _test_text(entry):
+    test, permutation = entry['test'], entry.get('permutation')
+    side = 'one-sided (F)' if test['Statistic'] == 'F' else _SIDES[test['Sidedness']]
+    dof = describe_dof(test)
+    if test['Statistic'] == 'F':
+        dof = f'{test["DegreesOfFreedomEffect"]}, {dof}'
+    text = f'Contrast "{test["name"]}" ({test["Contrast"]}) was tested {side} with '
+    text += f'{test["Statistic"]}({dof}).'
+    if permutation:
+        text += (
+            ' Familywise error over voxels was controlled with the permutation distribution of '
+            f'the maximum statistic: {describe_permutation(permutation)} (Winkler et al. 2014, '
+            'https://doi.org/10.1016/j.neuroimage.2014.01.060), with the residuals of the '
+            'nuisance model relabelled (Freedman and Lane 1983).'
+        )
+        if permutation['NumberOfVoxelsNotTested']:
+            text += (
+                f' {permutation["NumberOfVoxelsNotTested"]:,} voxels with missing values or '
+                'without variance were not part of the permutation test.'
+            )
+    return text

@@ -1,0 +1,13 @@
+"""Factories of workflows. Building a graph touches no disk, network or environment."""
+
+from .contrast import init_contrast_wf
+from .permutation import init_permutation_wf
+from .prepare import init_prepare_wf
+from .second_level import init_second_level_wf
+
+__all__ = [
+    'init_contrast_wf',
+    'init_permutation_wf',
+    'init_prepare_wf',
+    'init_second_level_wf',
+]

@@ -1,0 +1,250 @@
+"""Everything that is done for one contrast."""
+
+from statistics import NormalDist
+
+from nipype.interfaces import utility as niu
+from nipype.pipeline import engine as pe
+
+from ..designs.contrasts import contrast_label
+from ..interfaces import (
+    ComputeContrast,
+    DefineContrast,
+    PlotGlassBrain,
+    PlotNull,
+    PlotStatMap,
+    SinkContrast,
+    SummarizeContrast,
+    TableClusters,
+    Threshold,
+)
+from .permutation import init_permutation_wf
+
+_INPUTS = ['observations_file', 'mask_file', 'design_file', 'model_file', 'model_metadata_file']
+_MAPS = ['effect_file', 'variance_file', 'stat_file', 'z_file', 'p_file']
+_PERMUTED = ['p_uncorrected_file', 'p_fwe_file', 'logp_fwe_file', 'cor_z_score_file', 'null_file']
+
+
+def init_contrast_wf(
+    *,
+    contrast_name,
+    definition,
+    n_perm=10000,
+    n_chunks=1,
+    seed=0,
+    errors='auto',
+    sidedness='two-sided',
+    missing='error',
+    alpha_uncorrected=0.001,
+    alpha_fwe=0.05,
+    cluster_threshold=0,
+    connectivity=26,
+    out_dir=None,
+    omp_nthreads=1,
+    name=None,
+):
+    """Build a workflow that tests, corrects, tabulates and draws one contrast.
+
+    Workflow Graph
+        .. workflow::
+            :graph2use: orig
+            :simple_form: yes
+
+            from nistats_nipype.workflows import init_contrast_wf
+            wf = init_contrast_wf(contrast_name='mean', definition='intercept')
+
+    Parameters
+    ----------
+    contrast_name : str
+        Name of the contrast.
+    definition : str, list of float, list of str or list of list of float
+        Column, expression or weights, see
+        :func:`nistats_nipype.designs.contrasts.parse_contrast`.
+    n_perm : int, default 10000
+        Relabellings drawn beside the observed one; 0 leaves permutation inference out.
+    n_chunks, seed, errors, omp_nthreads
+        See :func:`~nistats_nipype.workflows.init_permutation_wf`.
+    sidedness : {'two-sided', 'positive', 'negative'}, default 'two-sided'
+        Side of t; F has one side.
+    missing : {'error', 'drop_voxel', 'per_voxel'}, default 'error'
+        Policy of the fit. With 'per_voxel', the permutation test covers complete
+        voxels only, and says so in its metadata.
+    alpha_uncorrected, alpha_fwe : float, defaults 0.001 and 0.05
+        Levels of the thresholded maps.
+    cluster_threshold : int, default 0
+        Smallest cluster of the thresholded maps, in voxels.
+    connectivity : {26, 18, 6}, default 26
+        Neighbours of a voxel.
+    out_dir : path-like, optional
+        Absolute path of the results folder. Without it nothing is sunk.
+    name : str, optional
+        Default: ``contrast_<label>_wf``.
+
+    Inputs
+    ------
+    observations_file, mask_file, design_file
+        Packed observations, their mask, their design.
+    model_file, model_metadata_file
+        The fitted model and what is known of it.
+
+    Outputs
+    -------
+    contrast_file
+        The contrast (JSON).
+    effect_file, variance_file, stat_file, z_file, p_file
+        Parametric maps.
+    z_uncorrected_file, clusters_uncorrected_file
+        z at the uncorrected threshold, and its clusters.
+    p_uncorrected_file, p_fwe_file, logp_fwe_file, cor_z_score_file, null_file
+        Results of the permutations, if any.
+    z_fwe_file, clusters_fwe_file
+        z where the corrected p passes, and its clusters, if there are permutations.
+    section_file
+        What the report says (JSON).
+
+    Examples
+    --------
+    >>> init_contrast_wf(contrast_name='left vs right', definition='intercept').name
+    'contrast_leftVsRight_wf'
+    """
+    fields = ['contrast_file', *_MAPS, 'z_uncorrected_file', 'clusters_uncorrected_file']
+    if n_perm:
+        fields += [*_PERMUTED, 'z_fwe_file', 'clusters_fwe_file']
+    inputnode = pe.Node(niu.IdentityInterface(_INPUTS), name='inputnode')
+    outputnode = pe.Node(niu.IdentityInterface([*fields, 'section_file']), name='outputnode')
+    define = pe.Node(
+        DefineContrast(name=contrast_name, definition=definition), name='define_contrast'
+    )
+    compute = pe.Node(ComputeContrast(sidedness=sidedness), name='compute_contrast', mem_gb=1)
+    summarize = pe.Node(SummarizeContrast(), name='summarize_contrast')
+    workflow = pe.Workflow(name=name or f'contrast_{contrast_label(contrast_name)}_wf')
+    workflow.connect([
+        (inputnode, define, [('design_file', 'design_file')]),
+        (inputnode, compute, [('model_file', 'model_file'),
+                              ('mask_file', 'mask_file'),
+                              ('design_file', 'design_file')]),
+        (define, compute, [('contrast_file', 'contrast_file')]),
+        (define, outputnode, [('contrast_file', 'contrast_file')]),
+        (compute, outputnode, [(field, field) for field in _MAPS]),
+        (compute, summarize, [('metadata_file', 'contrast_metadata_file')]),
+        (summarize, outputnode, [('section_file', 'section_file')]),
+    ])  # fmt: skip
+    shape = {
+        'sidedness': sidedness,
+        'cluster_threshold': cluster_threshold,
+        'connectivity': connectivity,
+    }
+    title = f'{contrast_name}: z, p < {alpha_uncorrected:g} uncorrected'
+    _add_threshold(workflow, 'uncorrected', title, method='fpr', alpha=alpha_uncorrected, **shape)
+    plot_slices = pe.Node(PlotStatMap(title=title, label='z'), name='plot_slices', mem_gb=1)
+    workflow.connect([
+        (workflow.get_node('threshold_uncorrected'), plot_slices, [
+            ('thresholded_file', 'in_file'),
+        ]),
+        (plot_slices, summarize, [('figure_file', 'slices_figure_file')]),
+    ])  # fmt: skip
+    if n_perm:
+        permutation_wf = init_permutation_wf(
+            n_perm=n_perm,
+            n_chunks=n_chunks,
+            seed=seed,
+            errors=errors,
+            sidedness=sidedness,
+            missing='error' if missing == 'error' else 'drop_voxel',
+            omp_nthreads=omp_nthreads,
+        )
+        title = f'{contrast_name}: z, p < {alpha_fwe:g} FWE-corrected'
+        _add_threshold(workflow, 'fwe', title, method='fwe', alpha=alpha_fwe, **shape)
+        _add_permutation(workflow, permutation_wf, contrast_name, alpha_fwe)
+    if out_dir is not None:
+        _add_sink(workflow, out_dir, fields)
+    return workflow
+
+
+def _add_threshold(workflow, label, title, **parameters):
+    """Threshold z, list the clusters and draw them: three nodes named after ``label``."""
+    inputnode, outputnode, define, compute, summarize = map(
+        workflow.get_node,
+        ('inputnode', 'outputnode', 'define_contrast', 'compute_contrast', 'summarize_contrast'),
+    )
+    threshold = pe.Node(Threshold(**parameters), name=f'threshold_{label}')
+    table = pe.Node(TableClusters(), name=f'table_{label}')
+    plot = pe.Node(PlotGlassBrain(title=title, label='z'), name=f'plot_{label}', mem_gb=1)
+    workflow.connect([
+        (inputnode, threshold, [('mask_file', 'mask_file')]),
+        (define, threshold, [('contrast_file', 'contrast_file')]),
+        (compute, threshold, [('z_file', 'in_file')]),
+        (compute, table, [('z_file', 'in_file')]),
+        (threshold, table, [('labels_file', 'labels_file')]),
+        (threshold, plot, [('thresholded_file', 'in_file')]),
+        (threshold, outputnode, [('thresholded_file', f'z_{label}_file')]),
+        (table, outputnode, [('clusters_file', f'clusters_{label}_file')]),
+        (threshold, summarize, [('metadata_file', f'{label}_metadata_file')]),
+        (table, summarize, [('clusters_file', f'clusters_{label}_file')]),
+        (plot, summarize, [('figure_file', f'{label}_figure_file')]),
+    ])  # fmt: skip
+
+
+def _add_permutation(workflow, permutation_wf, contrast_name, alpha):
+    """Connect permutation inference and draw what it gives."""
+    plot_null = pe.Node(PlotNull(alpha=alpha), name='plot_null')
+    plot_cor_z = pe.Node(
+        PlotGlassBrain(
+            title=f'{contrast_name}: cor_z_score, p < {alpha:g} corrected',
+            label='z of corrected p',
+            threshold=NormalDist().inv_cdf(1 - alpha),
+        ),
+        name='plot_cor_z',
+        mem_gb=1,
+    )
+    inputnode, outputnode, define, summarize = map(
+        workflow.get_node, ('inputnode', 'outputnode', 'define_contrast', 'summarize_contrast')
+    )
+    workflow.connect([
+        (inputnode, permutation_wf, [('observations_file', 'inputnode.in_files'),
+                                     ('mask_file', 'inputnode.mask_file'),
+                                     ('design_file', 'inputnode.design_file')]),
+        (define, permutation_wf, [('contrast_file', 'inputnode.contrast_file')]),
+        (permutation_wf, outputnode, [(f'outputnode.{field}', field) for field in _PERMUTED]),
+        (permutation_wf, plot_null, [('outputnode.null_file', 'null_file')]),
+        (permutation_wf, plot_cor_z, [('outputnode.cor_z_score_file', 'in_file')]),
+        (permutation_wf, summarize, [('outputnode.metadata_file', 'permutation_metadata_file')]),
+        (plot_null, summarize, [('figure_file', 'null_figure_file')]),
+        (plot_cor_z, summarize, [('figure_file', 'cor_z_figure_file')]),
+    ])  # fmt: skip
+    for name in ('table_uncorrected', 'table_fwe'):
+        table = workflow.get_node(name)
+        workflow.connect(permutation_wf, 'outputnode.p_fwe_file', table, 'p_fwe_file')
+    threshold = workflow.get_node('threshold_fwe')
+    workflow.connect(permutation_wf, 'outputnode.p_fwe_file', threshold, 'p_file')
+
+
+def _add_sink(workflow, out_dir, fields):
+    """Copy results, figures and metadata to the results folder."""
+    ds_contrast = pe.Node(SinkContrast(out_dir=str(out_dir)), name='ds_contrast')
+    outputnode = workflow.get_node('outputnode')
+    permutation_wf = workflow.get_node('permutation_wf')
+    plots = ['plot_uncorrected', 'plot_slices']
+    metadata = {'contrast': 'compute_contrast', 'uncorrected': 'threshold_uncorrected'}
+    names = ['desc-uncorrectedThreshold_glass', 'desc-uncorrectedThreshold_slices']
+    if permutation_wf is not None:
+        plots += ['plot_fwe', 'plot_cor_z', 'plot_null']
+        names += ['desc-voxelFWEThreshold_glass', 'desc-voxelFWE_glass', 'desc-voxelFWE_null']
+        metadata['fwe'] = 'threshold_fwe'
+        workflow.connect(
+            permutation_wf, 'outputnode.metadata_file', ds_contrast, 'permutation_metadata_file'
+        )
+    ds_contrast.inputs.figure_names = names
+    figures = pe.Node(niu.Merge(len(plots)), name='list_figures')
+    for index, plot in enumerate(plots, start=1):
+        workflow.connect(workflow.get_node(plot), 'figure_file', figures, f'in{index}')
+    for part, node in metadata.items():
+        workflow.connect(
+            workflow.get_node(node), 'metadata_file', ds_contrast, f'{part}_metadata_file'
+        )
+    workflow.connect([
+        (workflow.get_node('inputnode'), ds_contrast, [
+            ('model_metadata_file', 'model_metadata_file'),
+        ]),
+        (outputnode, ds_contrast, [(field, field) for field in fields]),
+        (figures, ds_contrast, [('out', 'figure_files')]),
+    ])  # fmt: skip

@@ -1,0 +1,135 @@
+"""Permutation inference, scattered over chunks."""
+
+from nipype.interfaces import utility as niu
+from nipype.pipeline import engine as pe
+
+from ..interfaces import DrawSchedule, MergePermutations, Permute
+
+_OUTPUTS = [
+    'stat_file',
+    'p_uncorrected_file',
+    'p_fwe_file',
+    'logp_fwe_file',
+    'cor_z_score_file',
+    'null_file',
+    'metadata_file',
+]
+
+
+def init_permutation_wf(
+    *,
+    n_perm=10000,
+    n_chunks=1,
+    seed=0,
+    errors='auto',
+    sidedness='two-sided',
+    missing='error',
+    zero_is_missing=True,
+    omp_nthreads=1,
+    name='permutation_wf',
+):
+    """Build a workflow for permutation inference on one contrast.
+
+    The schedule of relabellings is drawn once, cut into chunks that run as separate
+    jobs, and merged. Neither the number of chunks nor that of threads has an
+    influence on the result.
+
+    Workflow Graph
+        .. workflow::
+            :graph2use: orig
+            :simple_form: yes
+
+            from nistats_nipype.workflows import init_permutation_wf
+            wf = init_permutation_wf()
+
+    Parameters
+    ----------
+    n_perm : int, default 10000
+        Relabellings drawn beside the observed one.
+    n_chunks : int, default 1
+        Number of jobs.
+    seed : int, default 0
+        Seed of the schedule.
+    errors : {'auto', 'exchangeable', 'symmetric', 'both'}, default 'auto'
+        Permutations, sign flips, both, or chosen by the design.
+    sidedness : {'two-sided', 'positive', 'negative'}, default 'two-sided'
+        Side of t; F has one side.
+    missing : {'error', 'drop_voxel'}, default 'error'
+        Refuse missing values, or test complete voxels only.
+    zero_is_missing : bool, default True
+        Whether exact 0 in a map is a missing value; packed observations are settled.
+    omp_nthreads : int, default 1
+        Threads per job.
+    name : str, default 'permutation_wf'
+
+    Inputs
+    ------
+    in_files
+        Maps, or packed observations.
+    mask_file
+        Mask of the maps.
+    design_file
+        Design matrix (TSV).
+    contrast_file
+        Contrast (JSON).
+
+    Outputs
+    -------
+    stat_file
+        Observed t or F.
+    p_uncorrected_file, p_fwe_file, logp_fwe_file
+        Permutation p: uncorrected, corrected over voxels, and -log10 of the latter.
+    cor_z_score_file
+        z of the corrected p, as in nistats.
+    null_file
+        Maximum statistic of every relabelling (TSV).
+    metadata_file
+        How the p values were made (JSON).
+
+    Examples
+    --------
+    >>> sorted(init_permutation_wf(n_chunks=4).list_node_names())
+    ['draw_schedule', 'inputnode', 'merge_permutations', 'outputnode', 'permute']
+    """
+    inputnode = pe.Node(
+        niu.IdentityInterface(['in_files', 'mask_file', 'design_file', 'contrast_file']),
+        name='inputnode',
+    )
+    outputnode = pe.Node(niu.IdentityInterface(_OUTPUTS), name='outputnode')
+    draw_schedule = pe.Node(
+        DrawSchedule(n_perm=n_perm, seed=seed, errors=errors), name='draw_schedule', mem_gb=0.5
+    )
+    permute = pe.MapNode(
+        Permute(
+            n_chunks=n_chunks,
+            sidedness=sidedness,
+            missing=missing,
+            zero_is_missing=zero_is_missing,
+            num_threads=omp_nthreads,
+        ),
+        iterfield=['chunk'],
+        name='permute',
+        n_procs=omp_nthreads,
+        mem_gb=1,
+    )
+    permute.inputs.chunk = list(range(n_chunks))
+    merge_permutations = pe.Node(
+        MergePermutations(sidedness=sidedness), name='merge_permutations', mem_gb=1
+    )
+    workflow = pe.Workflow(name=name)
+    workflow.connect([
+        (inputnode, draw_schedule, [('design_file', 'design_file'),
+                                    ('contrast_file', 'contrast_file')]),
+        (inputnode, permute, [('in_files', 'in_files'),
+                              ('mask_file', 'mask_file'),
+                              ('design_file', 'design_file'),
+                              ('contrast_file', 'contrast_file')]),
+        (draw_schedule, permute, [('schedule_file', 'schedule_file')]),
+        (inputnode, merge_permutations, [('mask_file', 'mask_file'),
+                                         ('design_file', 'design_file'),
+                                         ('contrast_file', 'contrast_file')]),
+        (draw_schedule, merge_permutations, [('metadata_file', 'schedule_metadata_file')]),
+        (permute, merge_permutations, [('chunk_file', 'chunk_files')]),
+        (merge_permutations, outputnode, [(field, field) for field in _OUTPUTS]),
+    ])  # fmt: skip
+    return workflow

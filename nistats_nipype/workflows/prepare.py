@@ -1,0 +1,99 @@
+"""From maps to packed observations."""
+
+from nipype.interfaces import utility as niu
+from nipype.pipeline import engine as pe
+
+from ..interfaces import ApplyMask, ComputeMask, Smooth
+
+
+def init_prepare_wf(
+    *,
+    fwhm_mm=8.0,
+    mask_method='intersection',
+    min_coverage=1.0,
+    zero_is_missing=True,
+    name='prepare_wf',
+):
+    """Build a workflow that masks, smooths and packs the maps of a group.
+
+    Workflow Graph
+        .. workflow::
+            :graph2use: orig
+            :simple_form: yes
+
+            from nistats_nipype.workflows import init_prepare_wf
+            wf = init_prepare_wf()
+
+    Parameters
+    ----------
+    fwhm_mm : float, default 8.0
+        Full width at half maximum of the Gaussian kernel in mm; 0 leaves smoothing out.
+    mask_method : {'intersection', 'coverage', 'template', 'given'}, default 'intersection'
+        How the mask is made, see :class:`~nistats_nipype.interfaces.ComputeMask`.
+    min_coverage : float, default 1.0
+        Share of the maps in (0, 1] that ``'coverage'`` asks for.
+    zero_is_missing : bool, default True
+        Whether exact 0 is a missing value, as NaN always is.
+    name : str, default 'prepare_wf'
+
+    Inputs
+    ------
+    in_files
+        3D maps, one per observation, or one 4D file.
+    mask_file
+        Mask on the grid of the maps, for ``mask_method='given'``.
+
+    Outputs
+    -------
+    observations_file
+        Packed observations, N x V float32 (.npy).
+    mask_file
+        The group mask.
+    coverage_file
+        Number of maps observed at each voxel.
+    losses_file
+        Voxels that each map lacks (TSV).
+
+    Examples
+    --------
+    >>> sorted(init_prepare_wf(fwhm_mm=0).list_node_names())
+    ['apply_mask', 'compute_mask', 'inputnode', 'outputnode']
+    """
+    inputnode = pe.Node(
+        niu.IdentityInterface(['in_files', 'mask_file'], mandatory_inputs=False),
+        name='inputnode',
+    )
+    outputnode = pe.Node(
+        niu.IdentityInterface(['observations_file', 'mask_file', 'coverage_file', 'losses_file']),
+        name='outputnode',
+    )
+    compute_mask = pe.Node(
+        ComputeMask(
+            method=mask_method, min_coverage=min_coverage, zero_is_missing=zero_is_missing
+        ),
+        name='compute_mask',
+        mem_gb=1,
+    )
+    apply_mask = pe.Node(ApplyMask(zero_is_missing=zero_is_missing), name='apply_mask', mem_gb=1)
+    workflow = pe.Workflow(name=name)
+    workflow.connect([
+        (inputnode, compute_mask, [('in_files', 'in_files'),
+                                   ('mask_file', 'mask_file')]),
+        (compute_mask, apply_mask, [('mask_file', 'mask_file')]),
+        (apply_mask, outputnode, [('observations_file', 'observations_file')]),
+        (compute_mask, outputnode, [('mask_file', 'mask_file'),
+                                    ('coverage_file', 'coverage_file'),
+                                    ('losses_file', 'losses_file')]),
+    ])  # fmt: skip
+    if not fwhm_mm:
+        workflow.connect(inputnode, 'in_files', apply_mask, 'in_files')
+        return workflow
+    smooth = pe.Node(
+        Smooth(fwhm_mm=fwhm_mm, zero_is_missing=zero_is_missing), name='smooth', mem_gb=1
+    )
+    workflow.connect([
+        (inputnode, smooth, [('in_files', 'in_files')]),
+        (compute_mask, smooth, [('mask_file', 'mask_file')]),
+        (smooth, apply_mask, [('out_files', 'in_files')]),
+    ])  # fmt: skip
+    return workflow

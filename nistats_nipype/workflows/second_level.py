@@ -1,0 +1,277 @@
+"""The second-level analysis as one workflow."""
+
+import os
+
+from nipype.interfaces import utility as niu
+from nipype.pipeline import engine as pe
+
+from ..designs.contrasts import contrast_label
+from ..exceptions import ContrastError
+from ..interfaces import (
+    BuildDesign,
+    FitGLM,
+    MakeReport,
+    PlotCoverage,
+    PlotDesign,
+    PlotSubjects,
+    SinkGroup,
+)
+from .contrast import init_contrast_wf
+from .prepare import init_prepare_wf
+
+
+def init_second_level_wf(
+    *,
+    contrasts=None,
+    formula=None,
+    fwhm_mm=8.0,
+    mask_method='intersection',
+    min_coverage=1.0,
+    zero_is_missing=True,
+    missing='error',
+    sidedness='two-sided',
+    n_perm=10000,
+    n_chunks=1,
+    seed=0,
+    errors='auto',
+    alpha_uncorrected=0.001,
+    alpha_fwe=0.05,
+    cluster_threshold=0,
+    connectivity=26,
+    subject_threshold=None,
+    title='Second-level analysis',
+    out_dir=None,
+    omp_nthreads=1,
+    name='second_level_wf',
+):
+    """Build a second-level analysis: mask, smooth, fit, test, permute, draw, report.
+
+    Building the graph touches no disk, network or environment. The workflow runs
+    through any nipype execution plugin, alone or as part of another workflow.
+
+    Workflow Graph
+        .. workflow::
+            :graph2use: colored
+            :simple_form: yes
+
+            from nistats_nipype.workflows import init_second_level_wf
+            wf = init_second_level_wf()
+
+    Parameters
+    ----------
+    contrasts : dict of {str: definition}, default {'mean': 'intercept'}
+        Named contrasts: a column, an expression of columns (``'patient - control'``), a
+        list of these (F), weights, or rows of weights (F).
+    formula : str, optional
+        Right-hand side of the model, with the columns of the participants table as
+        variables. Default: the intercept only, a one-sample test.
+    fwhm_mm : float, default 8.0
+        FWHM of the Gaussian kernel in mm; 0 leaves smoothing out.
+    mask_method, min_coverage, zero_is_missing
+        See :func:`~nistats_nipype.workflows.init_prepare_wf`.
+    missing : {'error', 'drop_voxel', 'per_voxel'}, default 'error'
+        What to do about missing values inside the mask.
+    sidedness : {'two-sided', 'positive', 'negative'}, default 'two-sided'
+        Side of the t contrasts.
+    n_perm : int, default 10000
+        Relabellings drawn beside the observed one; 0 leaves permutation inference out.
+    n_chunks : int, default 1
+        Jobs that share the relabellings of a contrast.
+    seed : int, default 0
+        Seed of the relabellings.
+    errors : {'auto', 'exchangeable', 'symmetric', 'both'}, default 'auto'
+        Permutations, sign flips, both, or chosen by the design.
+    alpha_uncorrected, alpha_fwe : float, defaults 0.001 and 0.05
+        Levels of the thresholded maps.
+    cluster_threshold : int, default 0
+        Smallest cluster of the thresholded maps, in voxels.
+    connectivity : {26, 18, 6}, default 26
+        Neighbours of a voxel.
+    subject_threshold : float, optional
+        Absolute values below are not drawn in the figure of all subjects.
+    title : str
+        Title of the report.
+    out_dir : path-like, optional
+        Folder of the results. Without it nothing leaves the work folder.
+    omp_nthreads : int, default 1
+        Threads per job.
+    name : str, default 'second_level_wf'
+
+    Inputs
+    ------
+    in_files
+        3D maps, one per observation, or one 4D file.
+    table_file
+        Participants table (TSV), for ``formula``.
+    mask_file
+        Mask on the grid of the maps, for ``mask_method='given'``.
+    subject_files
+        Maps to draw for every subject, for instance t maps; optional. Connect
+        ``in_files`` here to draw the effects.
+
+    Outputs
+    -------
+    observations_file, mask_file, coverage_file, losses_file
+        What went into the fit.
+    design_file, model_file, n_file
+        Design matrix, fitted model, number of maps at each voxel.
+    section_files
+        What the report says about each contrast; the maps of a contrast are outputs of
+        its sub-workflow ``contrast_<label>_wf``.
+    report_file
+        HTML report.
+
+    Raises
+    ------
+    ContrastError
+        If two contrasts would share file names.
+
+    Examples
+    --------
+    >>> workflow = init_second_level_wf(contrasts={'mean': 'intercept'}, n_perm=1000)
+    >>> workflow.get_node('contrast_mean_wf.permutation_wf.draw_schedule').inputs.n_perm
+    1000
+    """
+    contrasts = {'mean': 'intercept'} if contrasts is None else contrasts
+    _check_labels(contrasts)
+    out_dir = None if out_dir is None else os.path.abspath(out_dir)
+    workflow = pe.Workflow(name=name)
+    inputnode = pe.Node(
+        niu.IdentityInterface(
+            ['in_files', 'table_file', 'mask_file', 'subject_files'], mandatory_inputs=False
+        ),
+        name='inputnode',
+    )
+    outputnode = pe.Node(niu.IdentityInterface(_OUTPUTS), name='outputnode')
+    prepare_wf = init_prepare_wf(
+        fwhm_mm=fwhm_mm,
+        mask_method=mask_method,
+        min_coverage=min_coverage,
+        zero_is_missing=zero_is_missing,
+    )
+    build_design = pe.Node(BuildDesign(), name='build_design')
+    if formula is not None:
+        build_design.inputs.formula = formula
+        workflow.connect(inputnode, 'table_file', build_design, 'table_file')
+    fit_glm = pe.Node(
+        FitGLM(missing=missing, zero_is_missing=zero_is_missing), name='fit_glm', mem_gb=1
+    )
+    report = pe.Node(
+        MakeReport(title=title, fwhm_mm=fwhm_mm, mask_method=mask_method), name='make_report'
+    )
+    list_sections = pe.Node(niu.Merge(len(contrasts)), name='list_sections')
+    workflow.connect([
+        (inputnode, prepare_wf, [('in_files', 'inputnode.in_files'),
+                                 ('mask_file', 'inputnode.mask_file')]),
+        (inputnode, build_design, [('in_files', 'in_files')]),
+        (prepare_wf, fit_glm, [('outputnode.observations_file', 'in_files'),
+                               ('outputnode.mask_file', 'mask_file')]),
+        (build_design, fit_glm, [('design_file', 'design_file')]),
+        (prepare_wf, outputnode, [(f'outputnode.{field}', field) for field in _PREPARED]),
+        (build_design, outputnode, [('design_file', 'design_file')]),
+        (fit_glm, outputnode, [('model_file', 'model_file'),
+                               ('n_file', 'n_file')]),
+        (list_sections, report, [('out', 'section_files')]),
+        (list_sections, outputnode, [('out', 'section_files')]),
+        (report, outputnode, [('report_file', 'report_file')]),
+    ])  # fmt: skip
+    contrast_wfs = []
+    for index, (contrast, definition) in enumerate(contrasts.items(), start=1):
+        contrast_wf = init_contrast_wf(
+            contrast_name=contrast,
+            definition=definition,
+            n_perm=n_perm,
+            n_chunks=n_chunks,
+            seed=seed,
+            errors=errors,
+            sidedness=sidedness,
+            missing=missing,
+            alpha_uncorrected=alpha_uncorrected,
+            alpha_fwe=alpha_fwe,
+            cluster_threshold=cluster_threshold,
+            connectivity=connectivity,
+            out_dir=out_dir,
+            omp_nthreads=omp_nthreads,
+        )
+        contrast_wfs.append(contrast_wf)
+        workflow.connect([
+            (prepare_wf, contrast_wf, [
+                ('outputnode.observations_file', 'inputnode.observations_file'),
+                ('outputnode.mask_file', 'inputnode.mask_file'),
+            ]),
+            (build_design, contrast_wf, [('design_file', 'inputnode.design_file')]),
+            (fit_glm, contrast_wf, [('model_file', 'inputnode.model_file'),
+                                    ('metadata_file', 'inputnode.model_metadata_file')]),
+            (contrast_wf, list_sections, [('outputnode.section_file', f'in{index}')]),
+        ])  # fmt: skip
+    _add_report(workflow, contrast_wfs, subject_threshold)
+    if out_dir is not None:
+        _add_sink(workflow, out_dir)
+    return workflow
+
+
+_PREPARED = ['observations_file', 'mask_file', 'coverage_file', 'losses_file']
+_OUTPUTS = [*_PREPARED, 'design_file', 'model_file', 'n_file', 'section_files', 'report_file']
+
+
+def _check_labels(contrasts):
+    """Refuse contrasts that would write to the same files."""
+    if not contrasts:
+        raise ContrastError('No contrast was given.', expected='at least one')
+    names = {}
+    for name in contrasts:
+        label = contrast_label(name)
+        if label in names:
+            raise ContrastError(
+                'Two contrasts would share their file names.',
+                found=f'{names[label]!r} and {name!r} both become {label!r}',
+                expected='names that differ in letters or digits',
+            )
+        names[label] = name
+
+
+def _add_report(workflow, contrast_wfs, subject_threshold):
+    """Draw design, subjects and coverage, and hand everything to the report."""
+    inputnode, prepare_wf, design, fit_glm, report = map(
+        workflow.get_node, ('inputnode', 'prepare_wf', 'build_design', 'fit_glm', 'make_report')
+    )
+    plot_subjects = pe.Node(PlotSubjects(), name='plot_subjects', mem_gb=1)
+    if subject_threshold is not None:
+        plot_subjects.inputs.threshold = subject_threshold
+    plot_coverage = pe.Node(PlotCoverage(), name='plot_coverage', mem_gb=1)
+    plot_design = pe.Node(PlotDesign(), name='plot_design', mem_gb=1)
+    list_contrasts = pe.Node(niu.Merge(len(contrast_wfs)), name='list_contrasts')
+    for index, contrast_wf in enumerate(contrast_wfs, start=1):
+        workflow.connect(contrast_wf, 'outputnode.contrast_file', list_contrasts, f'in{index}')
+    workflow.connect([
+        (inputnode, plot_subjects, [('subject_files', 'in_files')]),
+        (prepare_wf, plot_coverage, [('outputnode.coverage_file', 'coverage_file'),
+                                     ('outputnode.losses_file', 'losses_file')]),
+        (design, plot_design, [('design_file', 'design_file')]),
+        (list_contrasts, plot_design, [('out', 'contrast_files')]),
+        (plot_subjects, report, [('figure_file', 'subjects_figure_file')]),
+        (plot_coverage, report, [('figure_file', 'coverage_figure_file')]),
+        (plot_design, report, [('figure_file', 'design_figure_file')]),
+        (design, report, [('design_file', 'design_file')]),
+        (prepare_wf, report, [('outputnode.losses_file', 'losses_file')]),
+        (fit_glm, report, [('metadata_file', 'model_metadata_file')]),
+    ])  # fmt: skip
+
+
+def _add_sink(workflow, out_dir):
+    """Copy what all contrasts share to the results folder."""
+    ds_group = pe.Node(SinkGroup(out_dir=out_dir), name='ds_group')
+    ds_group.inputs.figure_names = ['subjects', 'coverage', 'design']
+    figures = pe.Node(niu.Merge(3), name='list_figures')
+    for index, name in enumerate(('subjects', 'coverage', 'design'), start=1):
+        workflow.connect(workflow.get_node(f'plot_{name}'), 'figure_file', figures, f'in{index}')
+    workflow.connect([
+        (workflow.get_node('outputnode'), ds_group, [('mask_file', 'mask_file'),
+                                                     ('coverage_file', 'coverage_file'),
+                                                     ('n_file', 'n_file'),
+                                                     ('losses_file', 'maps_file'),
+                                                     ('design_file', 'design_file'),
+                                                     ('report_file', 'report_file')]),
+        (workflow.get_node('fit_glm'), ds_group, [('metadata_file', 'model_metadata_file')]),
+        (figures, ds_group, [('out', 'figure_files')]),
+    ])  # fmt: skip
