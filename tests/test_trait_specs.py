@@ -108,9 +108,9 @@ def input_faults(spec_class):
             yield f'{name}: its mutable default is shared between instances'
         if trait.mandatory and trait.usedefault:
             yield f'{name}: mandatory, yet with a default'
-        paths = [kind for kind in trait_types(trait.handler) if isinstance(kind, File | Directory)]
-        if trait.mandatory and not all(kind.exists for kind in paths):
-            yield f'{name}: a mandatory path without exists=True'
+        files = [kind for kind in trait_types(trait.handler) if isinstance(kind, File)]
+        if trait.mandatory and not all(kind.exists for kind in files):
+            yield f'{name}: a mandatory file without exists=True'
         if name in {'num_threads', 'n_procs'} and not trait.nohash:
             yield f'{name}: without nohash=True, the number of threads would change the hash'
 
@@ -264,8 +264,8 @@ FAULTS = {
     'mandatory, yet with a default': _with(
         'in', bad=traits.Int(1, usedefault=True, mandatory=True, desc='x')
     ),
-    'a mandatory path without exists=True': _with('in', bad=File(mandatory=True, desc='x')),
-    'a mandatory path without exists=True ': _with(
+    'a mandatory file without exists=True': _with('in', bad=File(mandatory=True, desc='x')),
+    'a mandatory file without exists=True ': _with(
         'in', bad=traits.List(File(), mandatory=True, desc='x')
     ),
     'would change the hash': _with('in', num_threads=traits.Int(1, usedefault=True, desc='x')),

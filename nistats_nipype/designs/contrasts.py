@@ -48,24 +48,24 @@ class Contrast(NamedTuple):
     def to_dict(self):
         """Give the contrast as JSON has it."""
         return {
-            'name': self.name,
-            'label': self.label,
-            'kind': self.kind,
-            'weights': self.weights.tolist(),
-            'columns': list(self.columns),
+            'Contrast': self.name,
+            'ContrastFormula': self.formula,
+            'Statistic': self.kind,
+            'ContrastWeights': self.weights.tolist(),
+            'DesignColumns': list(self.columns),
         }
 
     @classmethod
     def from_dict(cls, content):
         """Make a contrast from what :meth:`to_dict` gives."""
         try:
-            weights = np.atleast_2d(np.asarray(content['weights'], dtype=np.float64))
-            return cls(str(content['name']), weights, tuple(content['columns']))
+            weights = np.atleast_2d(np.asarray(content['ContrastWeights'], dtype=np.float64))
+            return cls(str(content['Contrast']), weights, tuple(content['DesignColumns']))
         except (KeyError, TypeError, ValueError) as error:
             raise ContrastError(
                 'This is not a contrast.',
                 found=repr(content)[:100],
-                expected='name, weights and columns',
+                expected='Contrast, ContrastWeights and DesignColumns',
                 advice='Write the file with DefineContrast or BuildDesign.',
             ) from error
 

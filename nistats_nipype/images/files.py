@@ -126,10 +126,10 @@ def load_json(path):
 def save_table(frame, path):
     """Write a data frame as tab-separated text; return the absolute path as str.
 
-    Floats are written with 17 significant digits, so that they read back to the same bits.
+    Floats are written with as many digits as it takes to read back the same bits.
     """
     with atomic_path(path) as partial:
-        frame.to_csv(partial, sep='\t', index=False, na_rep='n/a', float_format='%.17g')
+        frame.to_csv(partial, sep='\t', index=False, na_rep='n/a')
     return os.path.abspath(path)
 
 

@@ -145,8 +145,6 @@ class ComputeContrast(SimpleInterface):
         dof = result.dof[result.dof > 0]
         metadata = {
             **contrast.to_dict(),
-            'Contrast': contrast.formula,
-            'Statistic': contrast.kind,
             'Sidedness': side,
             'DegreesOfFreedom': [float(dof.min()), float(dof.max())],
             'DegreesOfFreedomEffect': result.dof_effect,

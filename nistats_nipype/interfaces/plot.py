@@ -108,6 +108,9 @@ class PlotStatMap(_Figure):
 
 class _PlotSubjectsInputSpec(_FigureInputSpec):
     in_files = InputMultiObject(File(exists=True), mandatory=True, desc='one 3D map per subject')
+    tmap_files = InputMultiObject(
+        File(exists=True), desc='t maps of the same subjects, drawn in place of in_files'
+    )
     labels = traits.List(traits.Str, desc='one per map; default: the subjects, or the file names')
     threshold = traits.Float(desc='absolute values below are not drawn; default: draw all but 0')
     sidedness = traits.Enum(
@@ -132,13 +135,12 @@ class PlotSubjects(_Figure):
         from ..viz.group import plot_subjects
 
         inputs = self.inputs
+        paths = inputs.tmap_files if isdefined(inputs.tmap_files) else inputs.in_files
         labels = inputs.labels
         if not isdefined(labels):
-            labels = [
-                subject_label(path) or Path(path).name.split('.')[0] for path in inputs.in_files
-            ]
+            labels = [subject_label(path) or Path(path).name.split('.')[0] for path in paths]
         self._results['figure_file'] = plot_subjects(
-            inputs.in_files,
+            paths,
             self._out_file(runtime, 'subjects'),
             labels=labels,
             threshold=inputs.threshold if isdefined(inputs.threshold) else None,

@@ -41,6 +41,7 @@ class _SummarizeContrastInputSpec(BaseInterfaceInputSpec):
 
 class _SummarizeContrastOutputSpec(TraitedSpec):
     section_file = File(exists=True, desc='what the report says about the contrast (JSON)')
+    summary_file = File(exists=True, desc='the answer in a sentence (JSON)')
 
 
 class SummarizeContrast(SimpleInterface):
@@ -75,6 +76,7 @@ class SummarizeContrast(SimpleInterface):
         # An empty table of corrected clusters says less than the uncorrected ones with their
         # corrected p.
         shown = answer if len(clusters) else 'uncorrected'
+        summary = {'Contrast': metadata['contrast']['Contrast'], 'Result': headline}
         section = {
             'headline': headline,
             'clusters_file': defined[f'clusters_{shown}_file'],
@@ -82,8 +84,11 @@ class SummarizeContrast(SimpleInterface):
             'figures': {name: path for name, path in defined.items() if 'figure' in name},
             'metadata': metadata,
         }
-        out_file = Path(runtime.cwd) / 'section.json'
-        self._results['section_file'] = save_json(section, out_file)
+        cwd = Path(runtime.cwd)
+        self._results = {
+            'section_file': save_json(section, cwd / 'section.json'),
+            'summary_file': save_json(summary, cwd / 'summary.json'),
+        }
         return runtime
 
 
@@ -184,16 +189,18 @@ def _contrast_section(section):
     null = figures.get('null_figure_file')
     caption = 'Maximum statistic of every relabelling, with the observed and the critical value'
     return ContrastSection(
-        name=test['name'],
+        name=test['Contrast'],
         kind=test['Statistic'],
-        definition=test['Contrast'],
+        definition=test['ContrastFormula'],
         headline=section['headline'],
         figures=[
-            Figure(figures[name], text, f'{test["name"]}: {text}')
+            Figure(figures[name], text, f'{test["Contrast"]}: {text}')
             for name, text in _FIGURES.items()
             if name in figures
         ],
         clusters=load_table(section['clusters_file']),
         metadata=facts,
-        null_figure=Figure(null, caption, f'{test["name"]}: null distribution') if null else None,
+        null_figure=Figure(null, caption, f'{test["Contrast"]}: null distribution')
+        if null
+        else None,
     )

@@ -70,6 +70,7 @@ CONTRAST_ITEMS = {
         'z where the FWE-corrected permutation p passes, 0 elsewhere',
         (*_PERMUTATION, 'fwe'),
     ),
+    'summary_file': _Item('summary', 'The answer in a sentence', None),
     'clusters_fwe_file': _Item(
         'desc-voxelFWEThreshold_clusters', 'Clusters and peaks', (*_PERMUTATION, 'fwe')
     ),
@@ -198,6 +199,7 @@ class _SinkContrastInputSpec(_SinkInputSpec):
     null_file = File(exists=True, desc='null distribution (TSV)')
     z_fwe_file = File(exists=True, desc='z map where the corrected p passes')
     clusters_fwe_file = File(exists=True, desc='clusters at corrected p (TSV)')
+    summary_file = File(exists=True, desc='the answer in a sentence (JSON)')
 
 
 class SinkContrast(_Sink):

@@ -207,6 +207,8 @@ class TableClusters(SimpleInterface):
             max_peaks=inputs.max_peaks,
             extra=extra,
         )
+        # Maps are in single precision; more digits would be noise.
+        table = table.round({'peak_stat': 6, 'p_fwe': 8})
         out_file = Path(runtime.cwd) / 'clusters.tsv'
         self._results['clusters_file'] = save_table(table, out_file)
         return runtime

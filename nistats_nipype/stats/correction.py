@@ -4,7 +4,7 @@ import numpy as np
 from scipy import stats
 
 from ..exceptions import InputError
-from .distributions import p_to_z, z_to_p
+from .distributions import SIDES, p_to_z, z_to_p
 
 
 def check_alpha(alpha):
@@ -119,6 +119,11 @@ def height_threshold(z, method, alpha, sidedness='two-sided'):
         Points with z (or -z, or both, by ``sidedness``) at least as large pass; infinite
         if none can.
 
+    Raises
+    ------
+    InputError
+        If ``alpha``, ``method`` or ``sidedness`` is none of those.
+
     Examples
     --------
     >>> round(height_threshold([0.0, 4.0], 'fpr', 0.001, 'positive'), 4)
@@ -129,6 +134,8 @@ def height_threshold(z, method, alpha, sidedness='two-sided'):
     z = np.asarray(z, dtype=np.float64)
     z = z[~np.isnan(z)]
     check_alpha(alpha)
+    if sidedness not in SIDES:
+        raise InputError('Unknown side.', found=repr(sidedness), expected=', '.join(SIDES))
     if method == 'fdr':
         heights = {'two-sided': np.abs(z), 'positive': z, 'negative': -z}[sidedness]
         passing = heights[fdr(z_to_p(z, sidedness)) <= alpha]

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
+from ..exceptions import InputError
 from ..images.masking import load_mask
 from ..images.volumes import check_same_grid, load_volume
 from .style import INK, MUTED, diverging_map
@@ -139,6 +140,20 @@ def to_canonical(data, affine):
     return Brain(moved, target)
 
 
+def check_direction(direction):
+    """Refuse a line of sight that does not exist.
+
+    Raises
+    ------
+    InputError
+        If ``direction`` is not one of those of :func:`project`.
+    """
+    if direction not in _AXES:
+        raise InputError(
+            'The view is unknown.', found=repr(direction), expected=' or '.join(_AXES)
+        )
+
+
 def project(brain, direction):
     """Take the most extreme value along the line of sight, with its sign.
 
@@ -231,9 +246,9 @@ def draw_glass_brain(axes, direction, projection, vmax, *, scale=1.0, letters=Tr
         interpolation='nearest',
     )
     for path, colour, width in outline.strokes:
-        axes.add_patch(
-            PathPatch(path, facecolor='none', edgecolor=colour, linewidth=width * scale)
-        )
+        patch = PathPatch(path, facecolor='none', edgecolor=colour, linewidth=width * scale)
+        # Not add_patch, which would measure hundreds of curves to find limits set below.
+        axes.add_artist(patch)
     # The left hemisphere is seen from outside: its front is on the left.
     axes.set_xlim(*((right, left) if direction == 'l' else (left, right)))
     axes.set_ylim(bottom, top)

@@ -67,7 +67,7 @@ def plot_subjects(
     Raises
     ------
     InputError
-        If there are no maps, or not as many labels as maps.
+        If there are no maps, not as many labels as maps, or an unknown view or side.
     """
     stat_files = list(stat_files)
     labels = _subject_labels(stat_files) if labels is None else [str(name) for name in labels]
@@ -78,6 +78,7 @@ def plot_subjects(
             expected='at least one map, and one label per map',
         )
     check_sidedness(sidedness)
+    brains.check_direction(display_mode)
     views, extremes = [], []
     for path in stat_files:  # one at a time: a large group does not fit in memory
         brain = brains.load_brain(path)
@@ -92,7 +93,9 @@ def plot_subjects(
         for view, name, box in zip(views, labels, boxes, strict=True):
             axes = figure.add_axes(box)
             brains.draw_glass_brain(axes, display_mode, view, vmax, scale=0.3, letters=False)
-            axes.set_title(name, fontsize=7.5, pad=2, color=INK)
+            # A title of the axes would make matplotlib look for ticks to keep clear of.
+            place = {'transform': axes.transAxes, 'ha': 'center', 'va': 'bottom'}
+            axes.text(0.5, 1.015, name, fontsize=7.5, color=INK, **place)
         quantity = describe_quantity(stat_files[0]) if label is None else label
         ends = bar_ends(vmax, sidedness, signed=True)
         add_colorbar(figure, bar, vmax, quantity, threshold=threshold, **ends)

@@ -156,7 +156,7 @@ def _test_text(entry):
     dof = describe_dof(test)
     if test['Statistic'] == 'F':
         dof = f'{test["DegreesOfFreedomEffect"]}, {dof}'
-    text = f'Contrast "{test["name"]}" ({test["Contrast"]}) was tested {side} with '
+    text = f'Contrast "{test["Contrast"]}" ({test["ContrastFormula"]}) was tested {side} with '
     text += f'{test["Statistic"]}({dof}).'
     if permutation:
         text += (

@@ -290,7 +290,7 @@ def _make_table(frame, name):
         [_make_cell(column, value) for column, value in zip(columns, row, strict=True)]
         for row in frame.itertuples(index=False)
     ]
-    text = frame.to_csv(sep='\t', index=False, na_rep='n/a', float_format='%.17g')
+    text = frame.to_csv(sep='\t', index=False, na_rep='n/a')
     return _Table(
         headers=[_name_column(column) for column in columns],
         rows=rows,

@@ -98,8 +98,8 @@ def init_contrast_wf(
         Results of the permutations, if any.
     z_fwe_file, clusters_fwe_file
         z where the corrected p passes, and its clusters, if there are permutations.
-    section_file
-        What the report says (JSON).
+    section_file, summary_file
+        What the report says, and the answer in a sentence (JSON).
 
     Examples
     --------
@@ -110,6 +110,7 @@ def init_contrast_wf(
     if n_perm:
         fields += [*_PERMUTED, 'z_fwe_file', 'clusters_fwe_file']
     inputnode = pe.Node(niu.IdentityInterface(_INPUTS), name='inputnode')
+    fields += ['summary_file']
     outputnode = pe.Node(niu.IdentityInterface([*fields, 'section_file']), name='outputnode')
     define = pe.Node(
         DefineContrast(name=contrast_name, definition=definition), name='define_contrast'
@@ -126,7 +127,8 @@ def init_contrast_wf(
         (define, outputnode, [('contrast_file', 'contrast_file')]),
         (compute, outputnode, [(field, field) for field in _MAPS]),
         (compute, summarize, [('metadata_file', 'contrast_metadata_file')]),
-        (summarize, outputnode, [('section_file', 'section_file')]),
+        (summarize, outputnode, [('section_file', 'section_file'),
+                                 ('summary_file', 'summary_file')]),
     ])  # fmt: skip
     shape = {
         'sidedness': sidedness,

@@ -105,9 +105,8 @@ def init_second_level_wf(
         Participants table (TSV), for ``formula``.
     mask_file
         Mask on the grid of the maps, for ``mask_method='given'``.
-    subject_files
-        Maps to draw for every subject, for instance t maps; optional. Connect
-        ``in_files`` here to draw the effects.
+    tmap_files
+        t maps of the subjects, to be drawn in place of ``in_files``; optional.
 
     Outputs
     -------
@@ -138,7 +137,7 @@ def init_second_level_wf(
     workflow = pe.Workflow(name=name)
     inputnode = pe.Node(
         niu.IdentityInterface(
-            ['in_files', 'table_file', 'mask_file', 'subject_files'], mandatory_inputs=False
+            ['in_files', 'table_file', 'mask_file', 'tmap_files'], mandatory_inputs=False
         ),
         name='inputnode',
     )
@@ -244,7 +243,8 @@ def _add_report(workflow, contrast_wfs, subject_threshold):
     for index, contrast_wf in enumerate(contrast_wfs, start=1):
         workflow.connect(contrast_wf, 'outputnode.contrast_file', list_contrasts, f'in{index}')
     workflow.connect([
-        (inputnode, plot_subjects, [('subject_files', 'in_files')]),
+        (inputnode, plot_subjects, [('in_files', 'in_files'),
+                                    ('tmap_files', 'tmap_files')]),
         (prepare_wf, plot_coverage, [('outputnode.coverage_file', 'coverage_file'),
                                      ('outputnode.losses_file', 'losses_file')]),
         (design, plot_design, [('design_file', 'design_file')]),

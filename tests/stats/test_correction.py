@@ -4,7 +4,13 @@ from scipy import stats
 
 from nistats_nipype.exceptions import InputError
 from nistats_nipype.stats import glm
-from nistats_nipype.stats.correction import bonferroni, check_alpha, corrected_z, fdr
+from nistats_nipype.stats.correction import (
+    bonferroni,
+    check_alpha,
+    corrected_z,
+    fdr,
+    height_threshold,
+)
 
 
 def step_up(p, q):
@@ -24,10 +30,10 @@ def test_fdr_rejects_what_the_step_up_procedure_rejects(seed, q):
 @pytest.mark.parametrize(('ours', 'method'), [(fdr, 'fdr_bh'), (bonferroni, 'bonferroni')])
 @pytest.mark.parametrize('size', [1, 2, 37, 1000])
 def test_adjusted_p_match_statsmodels(ours, method, size):
-    from statsmodels.stats.multitest import multipletests
+    from statsmodels.stats import multitest
 
     p = np.round(np.random.default_rng(size).uniform(size=size) ** 3, 3)  # with ties, and zeros
-    np.testing.assert_allclose(ours(p), multipletests(p, method=method)[1], rtol=1e-13)
+    np.testing.assert_allclose(ours(p), multitest.multipletests(p, method=method)[1], rtol=1e-13)
 
 
 @pytest.mark.parametrize('method', [fdr, bonferroni])
@@ -76,11 +82,53 @@ def test_a_probability_is_returned(alpha):
     assert check_alpha(alpha) == alpha
 
 
+@pytest.mark.parametrize('sidedness', ['two-sided', 'positive', 'negative'])
+@pytest.mark.parametrize('method', ['fpr', 'fdr', 'bonferroni'])
+@pytest.mark.parametrize('alpha', [0.001, 0.05, 0.3])
+def test_points_at_or_above_the_threshold_are_those_with_small_p(method, sidedness, alpha):
+    rng = np.random.default_rng(8)
+    z = np.concatenate([rng.normal(size=300), rng.normal(4, 1, 40), rng.normal(-4, 1, 30)])
+    height = {'two-sided': np.abs(z), 'positive': z, 'negative': -z}[sidedness]
+    p = stats.norm.sf(height) * (2 if sidedness == 'two-sided' else 1)
+    expected = {
+        'fpr': p <= alpha,
+        'fdr': step_up(p, alpha),
+        'bonferroni': p * z.size <= alpha,
+    }[method]
+    assert 0 < expected.sum() < z.size
+    threshold = height_threshold(z, method, alpha, sidedness)
+    np.testing.assert_array_equal(height >= threshold, expected)
+    assert height_threshold(np.append(z, [np.nan] * 9), method, alpha, sidedness) == threshold
+
+
+def test_a_threshold_that_nothing_passes():
+    assert height_threshold([0.5, -1.0, 0.1], 'fdr', 0.05) == np.inf
+    assert height_threshold([np.nan], 'fdr', 0.05) == np.inf
+    assert height_threshold(np.zeros(1000), 'bonferroni', 0.05) == pytest.approx(
+        stats.norm.isf(0.025 / 1000), rel=1e-12
+    )
+
+
+@pytest.mark.parametrize('method', ['fpr', 'fdr', 'bonferroni'])
+def test_a_threshold_needs_a_side_and_an_error_rate(method):
+    with pytest.raises(InputError, match='Unknown side'):
+        height_threshold([1.0], method, 0.05, 'both')
+    with pytest.raises(InputError, match='not between 0 and 1'):
+        height_threshold([1.0], method, 2.3)
+
+
+def test_an_unknown_method_is_refused():
+    with pytest.raises(InputError, match='Unknown way') as caught:
+        height_threshold([1.0], 'fwe', 0.05)
+    assert caught.value.found == "'fwe'"
+
+
 def test_published_figures_of_wager_2008(data_dir):
     # CANlab's voxelwise t-test walkthrough: q < .05, two-sided, missing values left out voxel
     # by voxel; threshold 0.002549, 37 negative voxels and 2,502 positive ones with p below it,
     # 2,503 at or below it.
-    nibabel = pytest.importorskip('nibabel')
+    import nibabel
+
     folder = data_dir / 'wager2008'
     mask = np.asarray(nibabel.load(folder / 'mask.nii.gz').dataobj).squeeze() > 0
     maps = [nibabel.load(path).get_fdata().squeeze() for path in sorted(folder.glob('con*.img'))]

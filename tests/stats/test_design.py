@@ -122,7 +122,7 @@ def test_scale_and_sign_of_a_one_row_contrast(name):
     design, contrast = FULL_RANK[name]
     split = partition(design, contrast)
     y = np.random.default_rng(1).normal(size=11)
-    beta = np.linalg.lstsq(design, y)[0]
+    beta = np.linalg.lstsq(design, y, rcond=None)[0]
     effect = (contrast @ beta).item()
     assert split.scale * (split.interest.T @ y).item() == pytest.approx(effect, rel=1e-10)
     unit_variance = (contrast @ linalg.inv(design.T @ design) @ np.transpose(contrast)).item()
@@ -234,7 +234,9 @@ def test_check_design_returns_float64():
     assert checked.tolist() == [[1.0, 2.0], [3.0, 4.0]]
 
 
-@pytest.mark.parametrize('design', [np.ones(5), np.ones((2, 2, 2)), np.ones((0, 2)), np.ones((3, 0))])
+@pytest.mark.parametrize(
+    'design', [np.ones(5), np.ones((2, 2, 2)), np.ones((0, 2)), np.ones((3, 0))]
+)
 def test_a_design_that_is_no_matrix_is_refused(design):
     with pytest.raises(DesignError, match='not a matrix') as caught:
         check_design(design)
@@ -265,8 +267,6 @@ def test_a_design_with_a_missing_covariate_names_the_place(value):
 )
 def test_contrast_errors_say_what_was_found(contrast, message):
     design = DEFICIENT['constant and both groups'][0]
-    if 'row of zeros' in message or 'row 1' in message:
-        contrast = np.asarray(contrast, dtype=float)
     with pytest.raises(ContrastError, match=message):
         check_contrast(design, contrast)
 
@@ -275,6 +275,12 @@ def test_a_contrast_on_a_column_of_zeros_is_refused():
     design = np.column_stack([np.ones(11), np.zeros(11), GROUP])
     with pytest.raises(ContrastError, match=r'dependent columns \[1\]'):
         partition(design, [0, 1, 0])
+
+
+def test_columns_that_are_independent_are_not_blamed():
+    design = np.column_stack([DEFICIENT['constant and both groups'][0], AGE])
+    assert inestimable_columns(design, [0, 1, 0, 1]) == [1]
+    assert inestimable_columns(design, [[0, 0, 0, 1], [1, 0, 0, -1]]) == [0]
 
 
 def test_check_contrast_makes_one_row_a_matrix():

@@ -225,7 +225,7 @@ def test_per_voxel_equals_a_fit_of_every_voxel(name):
             assert np.isnan(result.stat[v])
             continue
         x, y = design[seen], values[seen, v]
-        beta, rss, rank, _ = np.linalg.lstsq(x, y)
+        beta, rss, rank, _ = np.linalg.lstsq(x, y, rcond=None)
         dof = seen.sum() - rank
         covariance = rows @ np.linalg.inv(x.T @ x) @ rows.T * rss.item() / dof
         effect = rows @ beta
@@ -326,7 +326,9 @@ def test_infinite_values_are_refused_by_name(missing, value):
     with pytest.raises(InputError, match=r'observation 6 holds infinite'):
         glm.fit(values, np.ones((N, 1)), missing=missing)
     with pytest.raises(InputError, match=r'sub-g holds infinite'):
-        glm.fit(values, np.ones((N, 1)), missing=missing, labels=[f'sub-{c}' for c in 'abcdefghijklmn'])
+        glm.fit(
+            values, np.ones((N, 1)), missing=missing, labels=[f'sub-{c}' for c in 'abcdefghijklmn']
+        )
 
 
 def test_check_missing_returns_the_points_that_can_be_fitted():
@@ -378,7 +380,9 @@ def test_order_of_voxels_has_no_influence():
     order = np.random.default_rng(0).permutation(V)
     straight, shuffled = (run(y, design, weights) for y in (VALUES, VALUES[:, order]))
     for field in ('effect', 'variance', 'stat', 'z', 'p'):
-        np.testing.assert_array_equal(getattr(shuffled, field), getattr(straight, field)[..., order])
+        np.testing.assert_array_equal(
+            getattr(shuffled, field), getattr(straight, field)[..., order]
+        )
 
 
 def test_a_voxel_alone_equals_the_voxel_among_others():
@@ -393,7 +397,7 @@ def test_a_voxel_alone_equals_the_voxel_among_others():
 def test_memory_map_is_accepted(tmp_path):
     np.save(tmp_path / 'values.npy', VALUES.astype(np.float32))
     mapped = np.load(tmp_path / 'values.npy', mmap_mode='r')
-    design, weights = DESIGNS['ancova']
+    design, _ = DESIGNS['ancova']
     assert isinstance(mapped, np.memmap)
     assert_same_bits(
         glm.fit(mapped, design), glm.fit(VALUES.astype(np.float32).astype(np.float64), design)

@@ -1,0 +1,251 @@
+"""Arguments of the command line: argparse and nothing else."""
+
+import argparse
+
+from .. import __version__
+
+_RUN_EXAMPLES = """\
+examples:
+  one-sample test of all maps of a folder:
+    nistats-nipype run results --maps 'glm/*_stat-effect_statmap.nii.gz'
+
+  patients against controls, age as nuisance, maps named by a column of the table:
+    nistats-nipype run results --table participants.tsv --map-column effect_file \\
+        --formula 'group + age' --contrast 'patient > control=group[T.patient]'
+
+  on a SLURM cluster, the relabellings in 16 jobs:
+    nistats-nipype run results --maps 'glm/*.nii.gz' --n-perm 10000 --n-chunks 16 \\
+        --plugin SLURM --plugin-args slurm.yml
+"""
+
+
+def get_parser():
+    """Build the parser of ``nistats-nipype``.
+
+    Examples
+    --------
+    >>> get_parser().parse_args(['demo', 'out']).n_perm
+    10000
+    """
+    parser = argparse.ArgumentParser(
+        prog='nistats-nipype',
+        description='Second-level (group) analysis of brain maps, run as a nipype workflow.',
+    )
+    parser.add_argument('--version', action='version', version=f'%(prog)s {__version__}')
+    commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
+    _add_demo(commands)
+    _add_run(commands)
+    _add_graph(commands)
+    return parser
+
+
+def _add_demo(commands):
+    demo = commands.add_parser(
+        'demo',
+        help='simulate a group and analyse it',
+        description='Simulate a group with a planted motor activation, and analyse it. '
+        'Needs no network.',
+    )
+    demo.add_argument('out_dir', metavar='OUT', help='folder of the results')
+    demo.add_argument(
+        '--n-subjects', type=int, default=16, help='simulated subjects (default: %(default)s)'
+    )
+    demo.add_argument(
+        '--resolution', type=int, default=3, metavar='MM', help='voxel size (default: %(default)s)'
+    )
+    _add_permutation(demo)
+    _add_execution(demo)
+
+
+def _add_run(commands):
+    run = commands.add_parser(
+        'run',
+        help='analyse maps',
+        description='Analyse maps: mask, smooth, fit, test, permute, draw, report.',
+        epilog=_RUN_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    run.add_argument('out_dir', metavar='OUT', help='folder of the results')
+    _add_maps(run)
+    _add_model(run)
+    _add_permutation(run)
+    _add_thresholds(run)
+    run.add_argument('--title', default='Second-level analysis', help='title of the report')
+    _add_execution(run)
+
+
+def _add_graph(commands):
+    graph = commands.add_parser(
+        'graph',
+        help='draw the workflow',
+        description='Draw the graph of the workflow that `run` would run.',
+    )
+    graph.add_argument('out_file', metavar='FILE', help='.svg, .png, .pdf or .dot')
+    graph.add_argument(
+        '--graph2use',
+        choices=('orig', 'flat', 'hierarchical', 'colored', 'exec'),
+        default='colored',
+        help='level of detail, as in nipype (default: %(default)s)',
+    )
+    _add_model(graph)
+    _add_permutation(graph)
+
+
+def _add_maps(parser):
+    group = parser.add_argument_group('maps')
+    group.add_argument(
+        '--maps',
+        nargs='+',
+        metavar='MAP',
+        help="effect maps, one per observation: files, patterns ('glm/*.nii.gz'), or one 4D file",
+    )
+    group.add_argument(
+        '--map-column',
+        metavar='COLUMN',
+        help='column of --table that names the maps, in place of --maps; relative paths start at '
+        "the table's folder",
+    )
+    group.add_argument(
+        '--tmaps', nargs='+', metavar='MAP', help='t maps of the subjects, for the figure of all'
+    )
+    group.add_argument(
+        '--subject-threshold',
+        type=float,
+        metavar='T',
+        help='values below are not drawn in the figure of all subjects',
+    )
+    group.add_argument(
+        '--mask',
+        default='intersection',
+        metavar='FILE|METHOD',
+        help='a mask image, or one of intersection (of what all maps cover), coverage (see '
+        '--min-coverage), template (MNI152 brain) (default: %(default)s)',
+    )
+    group.add_argument(
+        '--min-coverage',
+        type=float,
+        metavar='SHARE',
+        help='share of the maps that must cover a voxel, for --mask coverage',
+    )
+    group.add_argument(
+        '--zero-is-data',
+        action='store_true',
+        help='take exact 0 in a map as a value; by default it is missing, as NaN always is',
+    )
+    group.add_argument(
+        '--missing',
+        choices=('error', 'drop_voxel', 'per_voxel'),
+        default='error',
+        help='missing values inside the mask: refuse, leave the voxel out, or fit each voxel on '
+        'the maps observed there (default: %(default)s)',
+    )
+
+
+def _add_model(parser):
+    group = parser.add_argument_group('model')
+    group.add_argument('--table', metavar='FILE', help='participants table (TSV, or CSV)')
+    group.add_argument(
+        '--formula',
+        help="right-hand side of the model, e.g. 'group + age' (default: intercept only)",
+    )
+    group.add_argument(
+        '--contrast',
+        action='append',
+        metavar='NAME=DEFINITION',
+        help="a column, an expression ('patient - control'), several with commas for F, or "
+        "weights in brackets ('[0, 1, -1]'); repeatable (default: mean=intercept)",
+    )
+    group.add_argument(
+        '--sidedness',
+        choices=('two-sided', 'positive', 'negative'),
+        default='two-sided',
+        help='side of t contrasts (default: %(default)s)',
+    )
+    group.add_argument(
+        '--fwhm',
+        type=float,
+        default=8.0,
+        metavar='MM',
+        help='smoothing; 0 for none (default: %(default)s)',
+    )
+
+
+def _add_permutation(parser):
+    group = parser.add_argument_group('permutation inference')
+    group.add_argument(
+        '--n-perm',
+        type=int,
+        default=10000,
+        help='relabellings beside the observed one; 0 for none (default: %(default)s)',
+    )
+    group.add_argument(
+        '--n-chunks',
+        type=int,
+        default=2,
+        help='jobs that share them, without influence on the result (default: %(default)s)',
+    )
+    group.add_argument(
+        '--seed', type=int, default=0, help='seed of the relabellings (default: %(default)s)'
+    )
+    group.add_argument(
+        '--errors',
+        choices=('auto', 'exchangeable', 'symmetric', 'both'),
+        default='auto',
+        help='permute, flip signs, both, or chosen by the design (default: %(default)s)',
+    )
+
+
+def _add_thresholds(parser):
+    group = parser.add_argument_group('thresholds')
+    group.add_argument(
+        '--alpha-uncorrected',
+        type=float,
+        default=0.001,
+        metavar='P',
+        help='uncorrected p (default: %(default)s)',
+    )
+    group.add_argument(
+        '--alpha-fwe',
+        type=float,
+        default=0.05,
+        metavar='P',
+        help='familywise-error-corrected p (default: %(default)s)',
+    )
+    group.add_argument(
+        '--cluster-threshold',
+        type=int,
+        default=0,
+        metavar='K',
+        help='smallest cluster in voxels (default: %(default)s)',
+    )
+    group.add_argument(
+        '--connectivity',
+        type=int,
+        choices=(6, 18, 26),
+        default=26,
+        help='neighbours of a voxel (default: %(default)s)',
+    )
+
+
+def _add_execution(parser):
+    group = parser.add_argument_group('execution')
+    group.add_argument(
+        '--work-dir',
+        metavar='DIR',
+        help='folder of intermediate results; the same command resumes there (default: OUT/work)',
+    )
+    group.add_argument(
+        '--plugin',
+        default='MultiProc',
+        help='nipype execution plugin: Linear, MultiProc, SLURM, SGE, ... (default: %(default)s)',
+    )
+    group.add_argument('--plugin-args', metavar='FILE', help='its arguments, a YAML or JSON file')
+    group.add_argument(
+        '--n-procs',
+        type=int,
+        metavar='N',
+        help='processes of MultiProc (default: all processors)',
+    )
+    group.add_argument(
+        '--n-threads', type=int, default=1, metavar='N', help='threads per job (default: 1)'
+    )
