@@ -66,7 +66,7 @@ class DrawSchedule(SimpleInterface):
         metadata = {
             'Errors': schedule.errors,
             'ErrorsChosenBy': 'design' if inputs.errors == 'auto' else 'user',
-            'NumberOfRelabellings': len(schedule),
+            'NumberOfRelabellings': schedule.n_relabellings,
             # Exact: JSON has integers of any size, but many readers have not.
             'NumberOfPossibleRelabellings': str(schedule.n_possible),
             'Exhaustive': schedule.exhaustive,
@@ -100,6 +100,7 @@ def _load_schedule(path):
         n_possible=int(str(arrays['n_possible'])),
         exhaustive=bool(arrays['exhaustive']),
         errors=str(arrays['errors']),
+        row_classes=arrays['row_classes'],
     )
 
 
@@ -161,7 +162,7 @@ class Permute(SimpleInterface):
         contrast = Contrast.from_dict(load_json(inputs.contrast_file))
         contrast.check_columns(design.columns)
         schedule = _load_schedule(inputs.schedule_file)
-        start, stop = chunk_bounds(len(schedule), inputs.chunk, inputs.n_chunks)
+        start, stop = chunk_bounds(schedule.n_relabellings, inputs.chunk, inputs.n_chunks)
         data = load_observations(
             inputs.in_files, inputs.mask_file, zero_is_missing=inputs.zero_is_missing
         )

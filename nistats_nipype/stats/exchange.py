@@ -30,6 +30,9 @@ class Schedule(NamedTuple):
         Whether the schedule holds all of them.
     errors : {'exchangeable', 'symmetric', 'both'}
         The assumption it was made under.
+    row_classes : ndarray of shape (N,), int32
+        Which observations the design cannot tell apart: those of one number, -1 for rows
+        of zeros. A schedule can be shared by designs that agree in this.
     """
 
     signs: np.ndarray | None
@@ -37,14 +40,41 @@ class Schedule(NamedTuple):
     n_possible: int
     exhaustive: bool
     errors: str
+    row_classes: np.ndarray
 
-    def __len__(self):
+    @property
+    def n_relabellings(self):
+        """Number of relabellings B, the observed one included."""
         return len(self.signs if self.orders is None else self.orders)
 
     @property
     def n_observations(self):
         """Number of observations N."""
         return (self.signs if self.orders is None else self.orders).shape[1]
+
+    def check_design(self, design):
+        """Refuse a design that the schedule was not made for.
+
+        Raises
+        ------
+        ScheduleError
+            If the number of observations differs, or which of them are interchangeable:
+            repeats, and what is possible, would be judged by the wrong rows.
+        """
+        if self.n_observations != len(design):
+            found = f'{self.n_observations} observations in the schedule'
+            expected = f'{len(design)}, the rows of the design'
+        elif not np.array_equal(_classify(design, self.errors).classes, self.row_classes):
+            found = 'a schedule for a design with other groups of equal rows'
+            expected = 'one drawn for this design, nuisance regressors included'
+        else:
+            return
+        raise ScheduleError(
+            'The schedule does not fit the design.',
+            found=found,
+            expected=expected,
+            advice='Draw the schedule again.',
+        )
 
 
 def choose_errors(split: Partition):
@@ -90,6 +120,16 @@ class _Rows(NamedTuple):
 
     label: np.ndarray
     polarity: np.ndarray
+    errors: str
+
+    @property
+    def classes(self):
+        """As :class:`Schedule` has them: numbered by first appearance, one if only signs flip."""
+        _, first, label = np.unique(self.label, return_index=True, return_inverse=True)
+        number = np.argsort(np.argsort(first))[label.ravel()]
+        if self.errors == 'symmetric':
+            number = np.zeros_like(number)
+        return np.where(self.polarity == 0, -1, number).astype(np.int32)
 
 
 def _classify(design, errors):
@@ -104,7 +144,7 @@ def _classify(design, errors):
         # + 0.0 turns the negative zeros that the product makes into zeros
         design = design * polarity[:, None] + 0.0
     _, label = np.unique(design, axis=0, return_inverse=True)
-    return _Rows(label.ravel().astype(np.int32), polarity)
+    return _Rows(label.ravel().astype(np.int32), polarity, errors)
 
 
 def count_relabellings(design, errors):
@@ -214,6 +254,7 @@ def draw_schedule(design, contrast, *, n_perm=10000, seed=0, errors='auto'):
         n_possible=n_possible,
         exhaustive=exhaustive,
         errors=errors,
+        row_classes=rows.classes,
     )
 
 

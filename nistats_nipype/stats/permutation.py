@@ -30,6 +30,8 @@ class Chunk(NamedTuple):
         Rows of the whole schedule.
     largest, smallest : ndarray of shape (stop - start,), float64
         Extremes of r over the points.
+    side : int
+        What ``counts`` compare: 0 two-sided (and F), 1 positive, -1 negative.
     counts : ndarray of shape (V,), int64
         Relabellings of the chunk that reach the observed value, at each point.
     observed : ndarray of shape (V,), float64
@@ -43,6 +45,7 @@ class Chunk(NamedTuple):
     n_relabellings: int
     largest: np.ndarray
     smallest: np.ndarray
+    side: int
     counts: np.ndarray
     observed: np.ndarray
     stat: np.ndarray
@@ -145,27 +148,8 @@ def permute(
        https://doi.org/10.1080/07350015.1983.10509354
     """
     design = check_design(design)
-    if schedule.n_observations != len(design):
-        raise ScheduleError(
-            'The schedule does not fit the design.',
-            found=f'{schedule.n_observations} observations in the schedule',
-            expected=f'{len(design)}, the rows of the design',
-            advice='Draw the schedule again.',
-        )
-    stop = len(schedule) if stop is None else stop
-    if not 0 <= start <= stop <= len(schedule):
-        raise ScheduleError(
-            'The schedule has no such rows.',
-            found=f'{start} to {stop - 1}',
-            expected=f'rows among 0 to {len(schedule) - 1}',
-        )
-    if missing == 'per_voxel':
-        raise InputError(
-            'Points with missing values cannot be permuted.',
-            found="missing='per_voxel'",
-            expected='the same observations at every point, as a relabelling moves all of them',
-            advice="Choose missing='drop_voxel', or a mask of the points that all maps cover.",
-        )
+    stop = schedule.n_relabellings if stop is None else stop
+    _check_request(schedule, design, start, stop, missing)
     split = partition(design, contrast)
     model = glm.fit(values, design, missing=missing, labels=labels)
     stat = glm.contrast(model, design, contrast).stat
@@ -181,9 +165,10 @@ def permute(
     chunk = Chunk(
         start=start,
         stop=stop,
-        n_relabellings=len(schedule),
+        n_relabellings=schedule.n_relabellings,
         largest=np.full(n_rows, -np.inf),
         smallest=np.full(n_rows, np.inf),
+        side=side,
         counts=np.zeros(values.shape[1], dtype=np.int64),
         observed=np.full(values.shape[1], np.nan),
         stat=stat,
@@ -203,6 +188,24 @@ def permute(
                 chunk.counts[block] += counts
                 chunk.observed[block] = observed
     return chunk
+
+
+def _check_request(schedule, design, start, stop, missing):
+    """Refuse what cannot be permuted."""
+    schedule.check_design(design)
+    if not 0 <= start <= stop <= schedule.n_relabellings:
+        raise ScheduleError(
+            'The schedule has no such rows.',
+            found=f'{start} to {stop - 1}',
+            expected=f'rows among 0 to {schedule.n_relabellings - 1}',
+        )
+    if missing == 'per_voxel':
+        raise InputError(
+            'Points with missing values cannot be permuted.',
+            found="missing='per_voxel'",
+            expected='the same observations at every point, as a relabelling moves all of them',
+            advice="Choose missing='drop_voxel', or a mask of the points that all maps cover.",
+        )
 
 
 def _side(split, sidedness):
@@ -241,21 +244,19 @@ def _projections(split, schedule, rows):
 
 def _work(values, split, weights, side, points):
     """Extremes, counts and observed r of some points over some relabellings."""
-    from .kernels import correlate, extremes_and_counts
+    from .kernels import extremes_and_counts
 
     data = np.asarray(values[:, points], dtype=np.float64)
     for basis in split.nuisance.T:
         data -= basis[:, None] * glm.accumulate(basis[None, :], data)
     length = np.sqrt(glm.accumulate(np.ones((1, len(data))), data**2))
     units = data / length
-    n_interest = split.interest.shape[1]
     n_rows = len(weights) - 1
     largest, smallest = np.full(n_rows, -np.inf), np.full(n_rows, np.inf)
-    counts = np.zeros(len(points), dtype=np.int64)
-    extremes_and_counts(weights, n_interest, units, side, largest, smallest, counts)
-    observed = np.empty((1, len(points)))
-    correlate(weights[:1], n_interest, units, observed)
-    return largest, smallest, counts, observed[0]
+    counts, observed = np.zeros(len(points), dtype=np.int64), np.empty(len(points))
+    n_interest = split.interest.shape[1]
+    extremes_and_counts(weights, n_interest, units, side, largest, smallest, counts, observed)
+    return largest, smallest, counts, observed
 
 
 def merge(chunks, design, contrast, *, sidedness='two-sided'):
@@ -295,10 +296,14 @@ def merge(chunks, design, contrast, *, sidedness='two-sided'):
             'The chunks are not of the same data and contrast.',
             advice='Run all chunks again on the same observations, design and contrast.',
         )
-    from .kernels import TIE
-
     split = partition(design, contrast)
     side = _side(split, sidedness)
+    if any(chunk.side != side for chunk in chunks):
+        raise ScheduleError(
+            'The chunks were computed for another side.', expected=f'sidedness {sidedness!r}'
+        )
+    from .kernels import TIE
+
     largest = np.concatenate([chunk.largest for chunk in chunks])
     smallest = np.concatenate([chunk.smallest for chunk in chunks])
     observed = chunks[0].observed

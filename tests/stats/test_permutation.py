@@ -116,8 +116,8 @@ def all_relabellings(n, errors):
 
 
 def relabellings_of(schedule):
-    identity = [tuple(range(schedule.n_observations))] * len(schedule)
-    plain = [(1,) * schedule.n_observations] * len(schedule)
+    identity = [tuple(range(schedule.n_observations))] * schedule.n_relabellings
+    plain = [(1,) * schedule.n_observations] * schedule.n_relabellings
     orders = identity if schedule.orders is None else schedule.orders
     signs = plain if schedule.signs is None else schedule.signs
     return list(zip(orders, signs, strict=True))
@@ -137,7 +137,7 @@ def reach(null, observed):
 def run(values, design, contrast, schedule, n_chunks=1, sidedness='two-sided', **options):
     chunks = []
     for chunk in range(n_chunks):
-        start, stop = chunk_bounds(len(schedule), chunk, n_chunks)
+        start, stop = chunk_bounds(schedule.n_relabellings, chunk, n_chunks)
         chunks.append(
             permute(
                 values,
@@ -180,9 +180,12 @@ def test_p_equal_a_refit_of_every_relabelling(name):
             (result.p_uncorrected, reach(null, statistic).sum(axis=0)),
             (result.p_fwe, reach(null.max(axis=1)[:, None], statistic).sum(axis=0)),
         ]:
-            counts = [Fraction(int(count), len(everything)) * len(schedule) for count in reached]
+            counts = [
+                Fraction(int(count), len(everything)) * schedule.n_relabellings
+                for count in reached
+            ]
             assert all(count.denominator == 1 for count in counts)
-            assert ours.tolist() == [int(count) / len(schedule) for count in counts]
+            assert ours.tolist() == [int(count) / schedule.n_relabellings for count in counts]
         np.testing.assert_allclose(result.stat, observed, rtol=1e-9)
 
 
@@ -199,10 +202,11 @@ def test_null_distribution_equals_refits_of_the_schedule(name, sidedness):
     np.testing.assert_allclose(result.null, expected.max(axis=1), rtol=1e-7)
     observed = expected[0]
     np.testing.assert_array_equal(
-        result.p_uncorrected, reach(expected, observed).sum(axis=0) / len(schedule)
+        result.p_uncorrected, reach(expected, observed).sum(axis=0) / schedule.n_relabellings
     )
     np.testing.assert_array_equal(
-        result.p_fwe, reach(expected.max(axis=1)[:, None], observed).sum(axis=0) / len(schedule)
+        result.p_fwe,
+        reach(expected.max(axis=1)[:, None], observed).sum(axis=0) / schedule.n_relabellings,
     )
 
 
@@ -576,7 +580,7 @@ def test_a_relabelling_without_residuals_counts_as_no_effect():
         (moved - design[:, :2] @ np.linalg.lstsq(design[:, :2], moved, rcond=None)[0]) ** 2
     ).sum(axis=0)
     degenerate = left < 1e-20
-    assert 0 < degenerate.sum() < len(schedule)
+    assert 0 < degenerate.sum() < schedule.n_relabellings
     chunk = permute(values, design, contrast, schedule)
     np.testing.assert_array_equal(chunk.largest == 0, degenerate)
 
@@ -586,7 +590,7 @@ def test_a_relabelling_without_residuals_counts_as_no_effect():
 
 @pytest.fixture
 def plain_python(monkeypatch):
-    for name in ('partial_correlation', 'correlate', 'extremes_and_counts'):
+    for name in ('_product', '_correlate', '_extremes', '_count', 'extremes_and_counts'):
         function = getattr(kernels, name)
         # With NUMBA_DISABLE_JIT=1 they are plain already.
         monkeypatch.setattr(kernels, name, getattr(function, 'py_func', function))
@@ -607,20 +611,46 @@ def test_compiled_code_gives_the_bits_of_the_python_code(name, sidedness, reques
 
 @pytest.mark.parametrize('n_interest', [1, 2])
 @pytest.mark.parametrize('n_basis', [2, 4])
-def test_correlate_matches_a_product_of_matrices(n_basis, n_interest):
+def test_kernel_matches_a_product_of_matrices(n_basis, n_interest):
     rng = np.random.default_rng(n_basis)
     bases = np.stack([np.linalg.qr(rng.normal(size=(9, n_basis)))[0].T for _ in range(5)])
     units = rng.normal(size=(9, 30))
     units /= np.linalg.norm(units, axis=0)
-    out = np.empty((5, 30))
-    kernels.correlate(np.ascontiguousarray(bases), n_interest, units, out)
+    largest, smallest = np.full(4, -np.inf), np.full(4, np.inf)
+    counts, observed = np.zeros(30, dtype=np.int64), np.empty(30)
+    kernels.extremes_and_counts(
+        np.ascontiguousarray(bases), n_interest, units, 1, largest, smallest, counts, observed
+    )
     coordinates = np.einsum('bkn,nv->bkv', bases, units)
     interest, nuisance = coordinates[:, :n_interest], coordinates[:, n_interest:]
     left = 1 - (nuisance**2).sum(axis=1)
     expected = interest[:, 0] / np.sqrt(left)
     if n_interest == 2:
         expected = np.sqrt((interest**2).sum(axis=1) / left)
-    np.testing.assert_allclose(out, expected, rtol=1e-11, atol=1e-14)
+    np.testing.assert_allclose(observed, expected[0], rtol=1e-11, atol=1e-14)
+    np.testing.assert_allclose(largest, expected[1:].max(axis=1), rtol=1e-11)
+    np.testing.assert_allclose(smallest, expected[1:].min(axis=1), rtol=1e-11)
+    np.testing.assert_array_equal(counts, (expected[1:] >= expected[0] - kernels.TIE).sum(axis=0))
+
+
+def test_chunks_of_another_side_are_refused():
+    design, contrast = LARGER['mean']
+    schedule = draw_schedule(design, contrast, n_perm=6)
+    chunk = permute(VALUES[:, :70], design, contrast, schedule, sidedness='positive')
+    with pytest.raises(ScheduleError, match='another side'):
+        merge([chunk], design, contrast, sidedness='negative')
+
+
+def test_a_schedule_is_refused_by_a_design_with_other_groups_of_rows():
+    # With all relabellings of two groups of three, an ANCOVA would get 20 of its 720.
+    group = np.column_stack([np.ones(6), np.repeat([0, 1], 3)])
+    ancova = np.column_stack([group, [3.0, 1, 4, 1, 5, 9]])
+    schedule = draw_schedule(group, [0, 1])
+    assert schedule.exhaustive
+    with pytest.raises(ScheduleError, match='other groups of equal rows'):
+        permute(VALUES[:6, :70], ancova, [0, 1, 0], schedule)
+    # The same rows in other units are the same groups.
+    permute(VALUES[:6, :70], group * 2, [0, 1], schedule)
 
 
 # Validity
