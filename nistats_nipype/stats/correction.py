@@ -20,7 +20,9 @@ def check_alpha(alpha):
 
 
 def fdr(p):
-    """False discovery rate of Benjamini and Hochberg: adjusted p values [1]_.
+    """False discovery rate of Benjamini and Hochberg: adjusted p values.
+
+    The step-up procedure of [1]_, with q as the adjusted p value.
 
     Parameters
     ----------

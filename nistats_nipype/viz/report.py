@@ -34,6 +34,7 @@ _HEADERS = {
     'n_voxels': 'Voxels',
     'volume_mm3': 'Volume (mm³)',
     'sign': 'Sign',
+    'p_fwe': 'p (FWE)',
     'file': 'Map',
     'n_observed': 'Observed voxels',
     'n_lost': 'Lost voxels',
@@ -307,7 +308,7 @@ def _name_column(column):
     >>> _name_column('x_mm'), _name_column('p_voxelFWE'), _name_column('fd_mean')
     ('x (mm)', 'p (voxelFWE)', 'fd mean')
     """
-    if column[:2] in ('p_', 'q_'):
+    if column[:2] in ('p_', 'q_') and column not in _HEADERS:
         return f'{column[0]} ({column[2:]})'
     return _HEADERS.get(column, column.replace('_', ' '))
 
