@@ -1,6 +1,7 @@
 """Permutation inference: a statistic over a schedule of relabellings."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -12,8 +13,10 @@ from .distributions import SIDES
 
 #: Points of one piece of work; no influence on the result.
 _POINTS = 4096
-#: Relabellings whose projections are held at a time; no influence on the result.
+#: Relabellings at a time, with permutations (each needs P x N numbers) and with sign flips
+#: alone (N bits); no influence on the result.
 _RELABELLINGS = 1024
+_FLIPS = 65536
 
 
 class Chunk(NamedTuple):
@@ -28,10 +31,10 @@ class Chunk(NamedTuple):
         Rows of the schedule, ``stop`` not included.
     n_relabellings : int
         Rows of the whole schedule.
-    largest, smallest : ndarray of shape (stop - start,), float64
-        Extremes of r over the points.
     side : int
-        What ``counts`` compare: 0 two-sided (and F), 1 positive, -1 negative.
+        What is compared: 0 for ``|r|`` (two-sided, and F), 1 for ``r``, -1 for ``-r``.
+    maxima : ndarray of shape (stop - start,), float64
+        Maximum over the points.
     counts : ndarray of shape (V,), int64
         Relabellings of the chunk that reach the observed value, at each point.
     observed : ndarray of shape (V,), float64
@@ -43,9 +46,8 @@ class Chunk(NamedTuple):
     start: int
     stop: int
     n_relabellings: int
-    largest: np.ndarray
-    smallest: np.ndarray
     side: int
+    maxima: np.ndarray
     counts: np.ndarray
     observed: np.ndarray
     stat: np.ndarray
@@ -166,27 +168,30 @@ def permute(
         start=start,
         stop=stop,
         n_relabellings=schedule.n_relabellings,
-        largest=np.full(n_rows, -np.inf),
-        smallest=np.full(n_rows, np.inf),
         side=side,
+        maxima=np.full(n_rows, -np.inf),
         counts=np.zeros(values.shape[1], dtype=np.int64),
         observed=np.full(values.shape[1], np.nan),
         stat=stat,
     )
     blocks = [tested[at : at + _POINTS] for at in range(0, tested.size, _POINTS)]
+    step = _FLIPS if schedule.orders is None else _RELABELLINGS
     with ThreadPoolExecutor(num_threads) as pool:
         # At least once, so that an empty chunk knows the observed values too.
-        for low in range(0, max(n_rows, 1), _RELABELLINGS):
-            rows = np.arange(start + low, min(start + low + _RELABELLINGS, stop))
-            weights = _projections(split, schedule, np.concatenate([[0], rows]))
-            within = slice(low, low + len(rows))
-            jobs = [pool.submit(_work, values, split, weights, side, block) for block in blocks]
+        for low in range(start, max(stop, start + 1), step):
+            rows = np.arange(low, min(low + step, stop))
+            relabel = _relabel(split, schedule, np.concatenate([[0], rows]))
+            maxima = chunk.maxima[rows - start]
+            jobs = [
+                pool.submit(_work, values, split, relabel, len(rows), side, block)
+                for block in blocks
+            ]
             for block, job in zip(blocks, jobs, strict=True):
-                largest, smallest, counts, observed = job.result()
-                np.maximum(chunk.largest[within], largest, out=chunk.largest[within])
-                np.minimum(chunk.smallest[within], smallest, out=chunk.smallest[within])
+                block_maxima, counts, observed = job.result()
+                np.maximum(maxima, block_maxima, out=maxima)
                 chunk.counts[block] += counts
                 chunk.observed[block] = observed
+            chunk.maxima[rows - start] = maxima
     return chunk
 
 
@@ -224,39 +229,39 @@ def _is_f(split):
     return np.isnan(split.scale)
 
 
-def _projections(split, schedule, rows):
-    """What relabelling the data does to their projections, done to the basis instead.
+def _relabel(split, schedule, rows):
+    """The kernel for some rows of the schedule, the first of them the observed one.
 
-    Relabelled data are ``s_i * e[order_i]``; their product with a basis vector q is
-    the product of e with q moved back: ``w[order_i] = s_i * q_i``.
+    What relabelling does to the data is done to the basis of the design instead:
+    relabelled data are ``s_i * e[order_i]``, and their product with a basis vector q is
+    the product of e with q moved back, ``w[order_i] = s_i * q_i``.
     """
-    basis = np.hstack([split.interest, split.nuisance]).T
+    from .kernels import extremes_and_counts, flipped_extremes_and_counts
+
+    basis = np.ascontiguousarray(np.hstack([split.interest, split.nuisance]).T)
+    n_interest = split.interest.shape[1]
+    if schedule.orders is None:
+        patterns = np.packbits(schedule.signs[rows] < 0, axis=1, bitorder='little')
+        return partial(flipped_extremes_and_counts, patterns, basis, n_interest)
     weights = np.broadcast_to(basis, (len(rows), *basis.shape))
     if schedule.signs is not None:
         weights = weights * schedule.signs[rows][:, None, :]
-    if schedule.orders is not None:
-        moved = np.empty(weights.shape)
-        orders = np.broadcast_to(schedule.orders[rows][:, None, :], weights.shape)
-        np.put_along_axis(moved, orders, weights, axis=2)
-        weights = moved
-    return np.ascontiguousarray(weights, dtype=np.float64)
+    moved = np.empty(weights.shape)
+    orders = np.broadcast_to(schedule.orders[rows][:, None, :], weights.shape)
+    np.put_along_axis(moved, orders, weights, axis=2)
+    return partial(extremes_and_counts, moved, n_interest)
 
 
-def _work(values, split, weights, side, points):
-    """Extremes, counts and observed r of some points over some relabellings."""
-    from .kernels import extremes_and_counts
-
+def _work(values, split, relabel, n_rows, side, points):
+    """Maxima, counts and observed r of some points over some relabellings."""
     data = np.asarray(values[:, points], dtype=np.float64)
     for basis in split.nuisance.T:
         data -= basis[:, None] * glm.accumulate(basis[None, :], data)
     length = np.sqrt(glm.accumulate(np.ones((1, len(data))), data**2))
-    units = data / length
-    n_rows = len(weights) - 1
-    largest, smallest = np.full(n_rows, -np.inf), np.full(n_rows, np.inf)
+    maxima = np.full(n_rows, -np.inf)
     counts, observed = np.zeros(len(points), dtype=np.int64), np.empty(len(points))
-    n_interest = split.interest.shape[1]
-    extremes_and_counts(weights, n_interest, units, side, largest, smallest, counts, observed)
-    return largest, smallest, counts, observed
+    relabel(data / length, side, maxima, counts, observed)
+    return maxima, counts, observed
 
 
 def merge(chunks, design, contrast, *, sidedness='two-sided'):
@@ -304,15 +309,9 @@ def merge(chunks, design, contrast, *, sidedness='two-sided'):
         )
     from .kernels import TIE
 
-    largest = np.concatenate([chunk.largest for chunk in chunks])
-    smallest = np.concatenate([chunk.smallest for chunk in chunks])
+    maxima = np.concatenate([chunk.maxima for chunk in chunks])
     observed = chunks[0].observed
-    if side == 0:
-        maxima, observed = np.maximum(largest, -smallest), np.abs(observed)
-    elif side > 0:
-        maxima = largest
-    else:
-        maxima, observed = -smallest, -observed
+    observed = np.abs(observed) if side == 0 else side * observed
     n_relabellings = len(maxima)
     reached = n_relabellings - np.searchsorted(np.sort(maxima), observed - TIE, side='left')
     untested = np.isnan(observed)

@@ -347,6 +347,7 @@ def test_chunks_threads_and_tiles_have_no_influence(monkeypatch, name, sidedness
     for points, relabellings in [(10, 1024), (100, 7), (130, 1)]:
         monkeypatch.setattr(permutation, '_POINTS', points)
         monkeypatch.setattr(permutation, '_RELABELLINGS', relabellings)
+        monkeypatch.setattr(permutation, '_FLIPS', relabellings)
         for n_chunks, num_threads in [(1, 1), (3, 2)]:
             options = {'sidedness': sidedness, 'num_threads': num_threads}
             assert as_bytes(run(*problem, n_chunks=n_chunks, **options)) == expected
@@ -421,8 +422,7 @@ def test_points_do_not_influence_each_other(n_points):
     values, design, contrast, schedule = larger('ancova', n_perm=30)
     together = permute(values[:, :n_points], design, contrast, schedule)
     alone = [permute(values[:, [v]], design, contrast, schedule) for v in range(n_points)]
-    assert together.largest.tobytes() == np.max([c.largest for c in alone], axis=0).tobytes()
-    assert together.smallest.tobytes() == np.min([c.smallest for c in alone], axis=0).tobytes()
+    assert together.maxima.tobytes() == np.max([c.maxima for c in alone], axis=0).tobytes()
     assert together.counts.tolist() == [c.counts.item() for c in alone]
     assert together.observed.tolist() == [c.observed.item() for c in alone]
 
@@ -582,7 +582,7 @@ def test_a_relabelling_without_residuals_counts_as_no_effect():
     degenerate = left < 1e-20
     assert 0 < degenerate.sum() < schedule.n_relabellings
     chunk = permute(values, design, contrast, schedule)
-    np.testing.assert_array_equal(chunk.largest == 0, degenerate)
+    np.testing.assert_array_equal(chunk.maxima == 0, degenerate)
 
 
 # Kernels
@@ -590,10 +590,10 @@ def test_a_relabelling_without_residuals_counts_as_no_effect():
 
 @pytest.fixture
 def plain_python(monkeypatch):
-    for name in ('_product', '_correlate', '_extremes', '_count', 'extremes_and_counts'):
-        function = getattr(kernels, name)
-        # With NUMBA_DISABLE_JIT=1 they are plain already.
-        monkeypatch.setattr(kernels, name, getattr(function, 'py_func', function))
+    # With NUMBA_DISABLE_JIT=1 they are plain already.
+    for name, function in vars(kernels).copy().items():
+        if hasattr(function, 'py_func'):
+            monkeypatch.setattr(kernels, name, function.py_func)
 
 
 @pytest.mark.parametrize('name', LARGER)
@@ -611,15 +611,16 @@ def test_compiled_code_gives_the_bits_of_the_python_code(name, sidedness, reques
 
 @pytest.mark.parametrize('n_interest', [1, 2])
 @pytest.mark.parametrize('n_basis', [2, 4])
-def test_kernel_matches_a_product_of_matrices(n_basis, n_interest):
+@pytest.mark.parametrize('side', [0, 1, -1])
+def test_kernel_matches_a_product_of_matrices(n_basis, n_interest, side):
     rng = np.random.default_rng(n_basis)
     bases = np.stack([np.linalg.qr(rng.normal(size=(9, n_basis)))[0].T for _ in range(5)])
     units = rng.normal(size=(9, 30))
     units /= np.linalg.norm(units, axis=0)
-    largest, smallest = np.full(4, -np.inf), np.full(4, np.inf)
+    maxima = np.full(4, -np.inf)
     counts, observed = np.zeros(30, dtype=np.int64), np.empty(30)
     kernels.extremes_and_counts(
-        np.ascontiguousarray(bases), n_interest, units, 1, largest, smallest, counts, observed
+        np.ascontiguousarray(bases), n_interest, units, side, maxima, counts, observed
     )
     coordinates = np.einsum('bkn,nv->bkv', bases, units)
     interest, nuisance = coordinates[:, :n_interest], coordinates[:, n_interest:]
@@ -628,9 +629,30 @@ def test_kernel_matches_a_product_of_matrices(n_basis, n_interest):
     if n_interest == 2:
         expected = np.sqrt((interest**2).sum(axis=1) / left)
     np.testing.assert_allclose(observed, expected[0], rtol=1e-11, atol=1e-14)
-    np.testing.assert_allclose(largest, expected[1:].max(axis=1), rtol=1e-11)
-    np.testing.assert_allclose(smallest, expected[1:].min(axis=1), rtol=1e-11)
-    np.testing.assert_array_equal(counts, (expected[1:] >= expected[0] - kernels.TIE).sum(axis=0))
+    turned = np.abs(expected) if side == 0 else side * expected
+    np.testing.assert_allclose(maxima, turned[1:].max(axis=1), rtol=1e-11)
+    np.testing.assert_array_equal(counts, (turned[1:] >= turned[0] - kernels.TIE).sum(axis=0))
+
+
+@pytest.mark.parametrize('n', [3, 8, 9, 16, 29])
+@pytest.mark.parametrize(('n_basis', 'n_interest'), [(1, 1), (3, 1), (3, 2)])
+def test_tables_of_sign_flips_match_the_plain_sums(n, n_basis, n_interest):
+    rng = np.random.default_rng(n)
+    n_basis, n_interest = min(n_basis, n - 1), min(n_interest, n - 2)
+    basis = np.ascontiguousarray(np.linalg.qr(rng.normal(size=(n, n_basis)))[0].T)
+    units = rng.normal(size=(n, 70))
+    units /= np.linalg.norm(units, axis=0)
+    signs = rng.choice([-1, 1], size=(50, n))
+    signs[0] = 1
+    plain, tables = (
+        (np.full(49, -np.inf), np.zeros(70, dtype=np.int64), np.empty(70)) for _ in range(2)
+    )
+    kernels.extremes_and_counts(signs[:, None, :] * basis, n_interest, units, 0, *plain)
+    patterns = np.packbits(signs < 0, axis=1, bitorder='little')
+    kernels.flipped_extremes_and_counts(patterns, basis, n_interest, units, 0, *tables)
+    np.testing.assert_allclose(tables[0], plain[0], rtol=0, atol=1e-14)
+    np.testing.assert_allclose(tables[2], plain[2], rtol=0, atol=1e-14)
+    np.testing.assert_array_equal(tables[1], plain[1])
 
 
 def test_chunks_of_another_side_are_refused():
