@@ -7,7 +7,7 @@ from typing import NamedTuple
 from .progress import name_node
 
 #: An error of this package as a traceback shows it, or the last line of any other traceback.
-_OURS = re.compile(r'^\t*nistats_nipype\.exceptions\.\w+: (.+(?:\n\t* {2}\S.*)*)', re.MULTILINE)
+_OURS = re.compile(r'^\t*nistats_nipype\.(?:\w+\.)*\w+: (.+(?:\n\t* {2}\S.*)*)', re.MULTILINE)
 _OTHER = re.compile(
     r'^\t*((?:\w+\.)*\w*(?:Error|Exception|Interrupt|Exit|Warning)\b.*)', re.MULTILINE
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..exceptions import InputError
+from ..images.volumes import list_paths
 
 #: Values of ``--mask`` that are methods and no files.
 MASK_METHODS = ('intersection', 'coverage', 'template')
@@ -45,24 +46,7 @@ def expand_maps(patterns):
                 advice="Check the path; put patterns in quotes ('glm/*.nii.gz').",
             )
         paths += sorted(os.path.abspath(match) for match in files)
-    _refuse_pairs(paths)
-    return paths
-
-
-def _refuse_pairs(paths):
-    """Refuse the header of an image beside its data: the subject would count twice."""
-    stems = {}
-    for path in paths:
-        stem, extension = os.path.splitext(path)
-        if extension.lower() in ('.img', '.hdr'):
-            other = stems.setdefault(stem, path)
-            if other != path:
-                raise InputError(
-                    'A map is listed twice, by its header and by its data.',
-                    found=f'{other} and {path}',
-                    expected='one of the two for each map',
-                    advice="Make the pattern more specific, for instance '*.img'.",
-                )
+    return list_paths(paths)
 
 
 def maps_from_table(table_file, column):

@@ -56,6 +56,10 @@ def find_plugin(name):
             found=f'plugins {", ".join(sorted(known))}',
             advice=f'Did you mean --plugin {folded[close[0]]}?' if close else 'Check --plugin.',
         )
+    if name == 'MultiProc':
+        from ..plugins.multiproc import MultiProcPlugin
+
+        return MultiProcPlugin
     return getattr(plugins, f'{name}Plugin')
 
 

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from .. import __version__
-from ..exceptions import OutputError
+from ..exceptions import NistatsNipypeError, OutputError
 from .build import build_demo, build_run
 from .failures import read_failures
 from .interrupts import exit_code, received_signal
@@ -223,8 +223,9 @@ def _explain_failure(console, error, places):
         console.print(f'\n[bold]{escape(failure.node)}[/]: {escape(failure.message)}')
         console.print(f'  details:  {escape(failure.crash_file)}')
     if not failures:
-        last = str(error).strip().splitlines() or [type(error).__name__]
-        console.print(f'\n{escape(last[-1])}')
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        text = str(error) if isinstance(error, NistatsNipypeError) else lines[-1]
+        console.print(f'\n{escape(text)}')
     console.print(f'\nlog: {escape(str(places.log_file))}')
     console.print('Once the cause is removed, the same command resumes where it stopped.')
 

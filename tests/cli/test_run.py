@@ -146,6 +146,9 @@ def test_an_error_without_a_crash_file_is_told(tmp_path, monkeypatch):
     assert 'failed' in text
     assert 'last [line]' in text
     assert str(tmp_path / 'logs' / 'nipype.log') in text
+    ours = OutputError('No room.', advice='Make some.')
+    code, text = run_analysis(tmp_path, monkeypatch, error=ours)
+    assert str(ours) in text
     code, text = run_analysis(tmp_path, monkeypatch, error=MemoryError())
     assert 'MemoryError' in text
 
@@ -177,14 +180,15 @@ def test_an_interrupt_is_no_failure(tmp_path, monkeypatch, plugin, queued):
 
 @pytest.mark.parametrize(('number', 'code'), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_is_remembered_when_nipype_swallows_it(tmp_path, monkeypatch, number, code):
-    before = signal.getsignal(number)
+    # Where the tests run in the background of a shell, Ctrl-C is ignored.
+    inherited = signal.signal(number, signal.SIG_DFL)
     with interrupts.interruptible():
         try:
             os.kill(os.getpid(), number)
         except KeyboardInterrupt:
             swallowed = RuntimeError('the node failed')
         assert run_analysis(tmp_path, monkeypatch, swallowed)[0] == code
-    assert signal.getsignal(number) is before
+    assert signal.signal(number, inherited) is signal.SIG_DFL
     with interrupts.interruptible():
         assert interrupts.received_signal() is None
 

@@ -38,8 +38,10 @@ def test_tables_are_read(write, name, text):
     assert np.isnan(table['age'][1])
 
 
-def test_labels_keep_their_zeros(write):
-    table = load_participants(write('participant_id\tage\n01\t30\n002\t40\n3\t50\n'))
+@pytest.mark.parametrize('start', [b'', b'\xef\xbb\xbf'])  # Excel marks UTF-8
+def test_labels_keep_their_zeros(write, start):
+    text = b'participant_id\tage\n01\t30\n002\t40\n3\t50\n'
+    table = load_participants(write(start + text))
     assert table['participant_id'].tolist() == ['01', '002', '3']
     rows = match_rows(table, ['sub-002_z.nii', 'sub-3_z.nii', 'sub-01_z.nii'])
     assert rows['age'].tolist() == [40, 50, 30]

@@ -307,3 +307,8 @@ def test_gzip_of_a_save_is_plain_gzip(tmp_path, affine):
     packed = volumes.save_volume(DATA, affine, tmp_path / 'a.nii.gz')
     plain = volumes.save_volume(DATA, affine, tmp_path / 'a.nii')
     assert gzip.decompress(Path(packed).read_bytes()) == Path(plain).read_bytes()
+
+
+def test_the_two_files_of_a_pair_are_one_map(tmp_path):
+    with pytest.raises(InputError, match='listed twice'):
+        volumes.list_paths([tmp_path / 'con_0001.img', tmp_path / 'con_0001.hdr'])

@@ -1,0 +1,1 @@
+"""Execution plugins of nipype that can be trusted; they import nipype only."""
