@@ -1,0 +1,64 @@
+"""The documents at the top render, and the commands of the README are those of the program."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+docutils = pytest.importorskip('docutils.core')
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = ['README.rst', 'CHANGES.rst', 'CONTRIBUTING.rst', 'workflows/README.rst']
+
+
+@pytest.mark.parametrize('name', DOCUMENTS)
+def test_document_renders_without_a_warning(name):
+    # Level 2 are warnings; they end the rendering here.
+    settings = {'report_level': 2, 'halt_level': 2, 'file_insertion_enabled': False}
+    text = (ROOT / name).read_text()
+    assert (
+        '<h1'
+        in docutils.publish_string(text, writer='html5', settings_overrides=settings).decode()
+    )
+
+
+def test_pictures_of_the_readme_exist():
+    pictures = re.findall(r'^\.\. image:: (\S+)', (ROOT / 'README.rst').read_text(), re.MULTILINE)
+    assert pictures
+    assert all((ROOT / picture).is_file() for picture in pictures)
+
+
+def readme_commands():
+    """Every ``nistats-nipype`` command of the README, as a list of arguments."""
+    import shlex
+
+    text = (ROOT / 'README.rst').read_text().replace('\\\n', ' ')
+    lines = re.findall(r'^    .*?nistats-nipype (.*)$', text, re.MULTILINE)
+    return [shlex.split(line) for line in lines]
+
+
+def test_commands_of_the_readme_are_understood():
+    from nistats_nipype.cli.parser import get_parser
+
+    commands = readme_commands()
+    assert {command[0] for command in commands} == {'demo', 'run'}
+    for command in commands:
+        assert get_parser().parse_args(command).command == command[0]
+
+
+def test_python_of_the_readme_runs(tmp_path, monkeypatch):
+    blocks = re.findall(
+        r'\.\. code-block:: python\n\n((?:    .*\n|\n)+)', (ROOT / 'README.rst').read_text()
+    )
+    assert len(blocks) == 2
+    monkeypatch.chdir(tmp_path)
+    for name in (
+        'sub-01_effect.nii.gz',
+        'sub-02_effect.nii.gz',
+        'participants.tsv',
+        'mask.nii.gz',
+    ):
+        (tmp_path / name).touch()
+    for block in blocks:
+        code = '\n'.join(line[4:] for line in block.splitlines())
+        exec(compile(code, 'README.rst', 'exec'), {})
