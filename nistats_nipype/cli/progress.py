@@ -105,13 +105,16 @@ class NodeProgress:
     def __enter__(self):
         global _current  # noqa: PLW0603 - see the comment on _current
         _current = self
-        self.bar.start()
+        # Before rich 15 a bar that is off still ends in an empty line.
+        if self.has_bar:
+            self.bar.start()
         return self
 
     def __exit__(self, *_):
         global _current  # noqa: PLW0603
         _current = None
-        self.bar.stop()
+        if self.has_bar:
+            self.bar.stop()
 
     def update(self, folder, status):
         """Take note that the node that works in a folder has started or ended."""
