@@ -144,7 +144,7 @@ def _check_triangles(triangles, n_vertices):
             found=f'an array of {triangles.dtype} of shape {triangles.shape}',
             expected='whole numbers in three columns',
         )
-    low, high = triangles.min(initial=0), triangles.max(initial=-1)
+    low, high = triangles.min(initial=0), triangles.max(initial=0)
     if low < 0 or high >= n_vertices:
         raise InputError(
             'Triangles name vertices that the surface does not have.',

@@ -137,7 +137,7 @@ def sum_clusters(n_found, n_clusters, weights, work):
         cluster = work.label[v] - 1
         weight = weights[v] if weights.shape[0] else 1.0
         extent[cluster] += weight
-        mass[cluster] += weight * work.value[v] if weights.shape[0] else work.value[v]
+        mass[cluster] += weight * work.value[v]
 
 
 @njit(nogil=True, cache=True)

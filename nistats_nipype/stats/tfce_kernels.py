@@ -24,6 +24,8 @@ _HALF = _KEY_BITS // 2
 _DIGIT = (1 << _HALF) - 1
 #: How often a point may move, on average, to put equal keys in order.
 _MOVES = 32
+#: Heights below it cannot be scaled to the range of keys.
+_SMALLEST = 1e-300
 #: Two numbers are packed into one, the second in the low bits.
 _LOW = 0xFFFFFFFF
 #: Rank of points that are not above 0, and the same in the high bits of a pair.
@@ -140,8 +142,8 @@ def _sort(height, top, count, order, spare, digits):
     there are more steps than points, so that it moves few of them.
     """
     last = (1 << _KEY_BITS) - 1
-    scale = last / top
-    if 0.0 < scale < np.inf:
+    if _SMALLEST < top < np.inf:
+        scale = last / top
         digits[:] = 0
         i = 0
         for v in range(height.shape[0]):
