@@ -155,7 +155,8 @@ class Permute(SimpleInterface):
         from ..designs.contrasts import Contrast
         from ..images.files import load_json, load_table, save_arrays
         from ..images.observations import load_observations
-        from ..stats.permutation import chunk_bounds, permute
+        from ..stats.permutation import permute
+        from ..stats.relabelling import chunk_bounds
 
         inputs = self.inputs
         design = load_table(inputs.design_file)

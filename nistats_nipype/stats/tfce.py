@@ -77,7 +77,7 @@ def tfce(stat, adjacency, *, E=0.5, H=2.0, sidedness='two-sided', weights=None):
     from .tfce_kernels import make_work, tfce_side
 
     stat = check_stat(stat, sidedness)
-    _check_exponents(E, H)
+    check_exponents(E, H)
     graph = check_graph(adjacency, stat.size)
     weights = check_weights(weights, stat.size)
     out = np.zeros(stat.size)
@@ -119,8 +119,14 @@ def check_stat(stat, sidedness):
     return stat
 
 
-def _check_exponents(E, H):
-    """Refuse exponents that reward what is small."""
+def check_exponents(E, H):
+    """Refuse exponents that reward what is small.
+
+    Raises
+    ------
+    InputError
+        If E or H is negative or not finite.
+    """
     if not (0 <= E < np.inf and 0 <= H < np.inf):
         raise InputError(
             'The exponents of TFCE are out of range.',
