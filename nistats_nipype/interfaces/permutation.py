@@ -101,6 +101,7 @@ def _load_schedule(path):
         exhaustive=bool(arrays['exhaustive']),
         errors=str(arrays['errors']),
         row_classes=arrays['row_classes'],
+        blocks=arrays.get('blocks'),
     )
 
 
