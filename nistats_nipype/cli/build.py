@@ -1,74 +1,28 @@
 """From arguments to workflows."""
 
-import glob
 import json
-import os
-from pathlib import Path
+from typing import NamedTuple
 
 from ..exceptions import ContrastError, InputError
+from .inputs import MASK_METHODS, check_headers, existing_file, expand_maps, maps_from_table
 
 
-def expand_maps(patterns):
-    """Expand patterns to absolute paths, sorted within each pattern.
+class Analysis(NamedTuple):
+    """What is about to run.
 
-    Parameters
+    Attributes
     ----------
-    patterns : list of str
-        Files, or patterns with ``*``, ``?``, ``[]`` or ``**``.
-
-    Returns
-    -------
-    list of str
-
-    Raises
-    ------
-    InputError
-        If a pattern matches nothing or a file does not exist.
+    workflow : nipype.pipeline.engine.Workflow
+        With its inputs.
+    labels : list of str
+        Labels of the contrasts, as in the names of the results.
+    notes : list of str
+        What the person who waits should know beforehand.
     """
-    paths = []
-    for pattern in patterns:
-        # A name that exists is a file, even if it has brackets in it.
-        matches = [pattern] if os.path.exists(pattern) else glob.glob(pattern, recursive=True)
-        if not matches:
-            raise InputError(
-                'No map was found.',
-                found=f'nothing that is named {pattern}, seen from {os.getcwd()}',
-                expected='existing files',
-                advice="Check the path; put patterns in quotes ('glm/*.nii.gz').",
-            )
-        paths += sorted(os.path.abspath(match) for match in matches)
-    return paths
 
-
-def maps_from_table(table_file, column):
-    """Read the maps from a column of a table.
-
-    Raises
-    ------
-    InputError
-        If there is no such table or column, a cell is empty, or a file does not exist.
-    """
-    from ..designs.tables import load_participants
-
-    table = load_participants(table_file)
-    if column not in table:
-        raise InputError(
-            f'The table has no column {column!r}.',
-            found=f'columns {", ".join(map(str, table.columns))}',
-            advice='Check --map-column.',
-        )
-    folder = Path(table_file).absolute().parent
-    paths = []
-    for row, value in enumerate(table[column]):
-        path = folder / value if isinstance(value, str) else None
-        if path is None or not path.is_file():
-            raise InputError(
-                f'Row {row} of {table_file} names no map.',
-                found=f'{value}',
-                expected=f'an existing file in column {column!r}, seen from {folder}',
-            )
-        paths.append(str(path))
-    return paths
+    workflow: object
+    labels: list
+    notes: list
 
 
 def parse_contrasts(definitions):
@@ -78,6 +32,11 @@ def parse_contrasts(definitions):
     -------
     dict or None
         Definitions by name; None if there are none.
+
+    Raises
+    ------
+    ContrastError
+        If one cannot be read, or a name is used twice.
 
     Examples
     --------
@@ -97,7 +56,7 @@ def parse_contrasts(definitions):
                 advice="For instance --contrast 'age=age'.",
             )
         if name in contrasts:
-            raise ContrastError('A contrast is defined twice.', found=name)
+            raise ContrastError(f'Two contrasts have the name {name!r}.', expected='one for each')
         if definition.startswith('['):
             try:
                 definition = json.loads(definition)
@@ -105,7 +64,8 @@ def parse_contrasts(definitions):
                 raise ContrastError(
                     f'The weights of contrast {name!r} cannot be read.',
                     found=definition,
-                    expected="numbers in brackets, '[0, 1, -1]', or rows of them",
+                    expected="numbers in brackets, '[0, 1, -1]', or rows of them for F, "
+                    "'[[0, 1, 0], [0, 0, 1]]'",
                 ) from error
         contrasts[name] = definition
     return contrasts
@@ -117,6 +77,16 @@ def _model_arguments(args):
         'formula': args.formula,
         'sidedness': args.sidedness,
         'fwhm_mm': args.fwhm,
+        'mask_method': args.mask if args.mask in MASK_METHODS else 'given',
+        'min_coverage': 1.0 if args.min_coverage is None else args.min_coverage,
+        'zero_is_missing': not args.zero_is_data,
+        'missing': args.missing,
+        'alpha_uncorrected': args.alpha_uncorrected,
+        'alpha_fwe': args.alpha_fwe,
+        'cluster_threshold': args.cluster_threshold,
+        'connectivity': args.connectivity,
+        'subject_threshold': args.subject_threshold,
+        'title': args.title,
         **_permutation_arguments(args),
     }
     contrasts = parse_contrasts(args.contrast)
@@ -126,31 +96,81 @@ def _model_arguments(args):
 
 
 def _permutation_arguments(args):
-    if args.n_perm < 0 or args.n_chunks < 1:
-        raise InputError(
-            '--n-perm or --n-chunks is too small.',
-            found=f'{args.n_perm} relabellings in {args.n_chunks} jobs',
-            expected='at least 0 relabellings, in at least 1 job',
-        )
     return {
         'n_perm': args.n_perm,
         'n_chunks': args.n_chunks,
         'seed': args.seed,
         'errors': args.errors,
+        'omp_nthreads': args.n_threads,
     }
 
 
 def build_graph_workflow(args):
-    """Build the workflow that ``graph`` draws."""
+    """Build the workflow that ``graph`` draws; no file is read."""
     from ..workflows import init_second_level_wf
 
-    return init_second_level_wf(out_dir='results', **_model_arguments(args))
+    arguments = _model_arguments(args)
+    _require_contrasts(args, columns=None)
+    return init_second_level_wf(out_dir='results', **arguments)
 
 
-def build_run_workflow(args, out_dir):
-    """Build the workflow that ``run`` runs, with its inputs."""
+def build_run(args, out_dir):
+    """Build what ``run`` runs, and refuse what cannot be analysed before anything runs.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    out_dir : path-like
+
+    Returns
+    -------
+    Analysis
+
+    Raises
+    ------
+    InputError
+        If the arguments contradict each other, or name files that cannot be used.
+    DesignError, ContrastError
+        If the table, the formula and the contrasts do not fit each other and the maps.
+    """
+    from ..images.volumes import count_volumes
     from ..workflows import init_second_level_wf
 
+    _refuse_contradictions(args)
+    arguments = _model_arguments(args)
+    maps = expand_maps(args.maps) if args.maps else maps_from_table(args.table, args.map_column)
+    tmaps = expand_maps(args.tmaps) if args.tmaps else []
+    given = arguments['mask_method'] == 'given'
+    mask_file = existing_file(args.mask, '--mask') if given else None
+    table_file = existing_file(args.table, '--table') if args.table else None
+    check_headers(maps, mask_file)
+    if tmaps and count_volumes(tmaps) != count_volumes(maps):
+        raise InputError(
+            '--tmaps has another number of maps than there are.',
+            found=f'{count_volumes(tmaps)} t maps, {count_volumes(maps)} maps',
+            expected='one t map for every map',
+        )
+    notes = _check_model(args, maps, arguments.get('contrasts'))
+    workflow = init_second_level_wf(**arguments, out_dir=out_dir)
+    inputs = workflow.get_node('inputnode').inputs
+    inputs.in_files = maps
+    if table_file:
+        inputs.table_file = table_file
+    if mask_file:
+        inputs.mask_file = mask_file
+    if tmaps:
+        inputs.tmap_files = tmaps
+    return Analysis(workflow, _labels(arguments.get('contrasts', {'mean': None})), notes)
+
+
+def _labels(contrasts):
+    from ..designs.contrasts import contrast_label
+
+    return [contrast_label(name) for name in contrasts]
+
+
+def _refuse_contradictions(args):
+    """Refuse arguments that need each other, or of which one would go unused."""
     if args.formula and not args.table:
         raise InputError(
             '--formula needs --table.', expected='the table that has its variables as columns'
@@ -160,54 +180,79 @@ def build_run_workflow(args, out_dir):
             'It is not clear which maps to analyse.',
             expected='either --maps, or --table with --map-column',
         )
-    maps = expand_maps(args.maps) if args.maps else maps_from_table(args.table, args.map_column)
-    method = args.mask if args.mask in _MASK_METHODS else 'given'
-    if args.min_coverage is not None and method != 'coverage':
-        raise InputError('--min-coverage needs --mask coverage.', found=f'--mask {args.mask}')
-    workflow = init_second_level_wf(
-        **_model_arguments(args),
-        mask_method=method,
-        min_coverage=1.0 if args.min_coverage is None else args.min_coverage,
-        zero_is_missing=not args.zero_is_data,
-        missing=args.missing,
-        alpha_uncorrected=args.alpha_uncorrected,
-        alpha_fwe=args.alpha_fwe,
-        cluster_threshold=args.cluster_threshold,
-        connectivity=args.connectivity,
-        subject_threshold=args.subject_threshold,
-        title=args.title,
-        out_dir=out_dir,
-        omp_nthreads=args.n_threads,
-    )
-    inputs = workflow.get_node('inputnode').inputs
-    inputs.in_files = maps
-    if args.table:
-        inputs.table_file = _existing(args.table, '--table')
-    if method == 'given':
-        inputs.mask_file = _existing(args.mask, '--mask')
-    if args.tmaps:
-        inputs.tmap_files = expand_maps(args.tmaps)
-    return workflow
-
-
-_MASK_METHODS = ('intersection', 'coverage', 'template')
-
-
-def _existing(path, option):
-    if not os.path.isfile(path):
+    if args.table and not (args.formula or args.map_column):
         raise InputError(
-            f'The file of {option} does not exist.',
-            found=path,
-            expected='an existing file'
-            + (f', or {", ".join(_MASK_METHODS)}' if option == '--mask' else ''),
+            'Nothing of --table would be used.',
+            found='neither --formula nor --map-column',
+            expected='a model of its columns, or a column that names the maps',
+            advice="For instance --formula 'group + age'; without --table, the mean is tested.",
         )
-    return os.path.abspath(path)
+    if args.min_coverage is not None and args.mask != 'coverage':
+        raise InputError('--min-coverage needs --mask coverage.', found=f'--mask {args.mask}')
+    if args.mask == 'coverage' and args.min_coverage is None:
+        raise InputError(
+            '--mask coverage needs --min-coverage.',
+            expected='the share of the maps that must cover a voxel, for instance 0.9',
+        )
 
 
-def build_demo_workflow(args, out_dir):
-    """Build the workflow of ``demo``: the analysis with a simulation before it."""
+def _require_contrasts(args, columns):
+    """Ask which columns of a formula are tested: no default would be everyone's."""
+    if args.formula and not args.contrast:
+        example = next((name for name in columns or () if name != 'intercept'), 'age')
+        raise ContrastError(
+            '--formula needs --contrast: what is tested?',
+            found=f'columns {", ".join(columns)}' if columns else f'formula {args.formula!r}',
+            expected='a contrast of the columns of the design',
+            advice=f"For instance --contrast 'effect={example}'.",
+        )
+
+
+def _check_model(args, maps, contrasts):
+    """Make the design and its contrasts as the workflow will; give notes about them."""
+    from ..designs.group import define_contrast, design_of_maps
+    from ..designs.matrices import require_full_rank
+
+    design = design_of_maps(maps, args.formula, args.table)
+    _require_contrasts(args, list(design.columns))
+    require_full_rank(design)
+    notes = []
+    for name, definition in (contrasts or {'mean': 'intercept'}).items():
+        contrast = define_contrast(name, definition, design)
+        notes += _note_resolution(args, design, contrast, args.alpha_fwe)
+    return notes
+
+
+def _note_resolution(args, design, contrast, alpha):
+    """Refuse a design that cannot be relabelled; note p values that no relabelling reaches."""
+    from ..stats.exchange import draw_schedule
+
+    if not args.n_perm:
+        return []
+    matrix = design.to_numpy()
+    # One relabelling tells whether there are any, and how many there could be.
+    schedule = draw_schedule(matrix, contrast.weights, n_perm=1, errors=args.errors)
+    n_used = min(args.n_perm + 1, schedule.n_possible)
+    if 1 / n_used <= alpha:
+        return []
+    limit = 'the design allows' if schedule.n_possible <= args.n_perm else '--n-perm gives'
+    return [
+        f'{contrast.name}: nothing can reach FWE-corrected p < {alpha:g}; of the '
+        f'{n_used} relabellings that {limit}, the smallest p is {1 / n_used:.2g}.'
+    ]
+
+
+def build_demo(args, out_dir):
+    """Build what ``demo`` runs: the analysis with a simulation before it.
+
+    Returns
+    -------
+    Analysis
+    """
     from nipype.pipeline import engine as pe
 
+    from ..designs.group import define_contrast
+    from ..designs.matrices import intercept_only
     from ..interfaces import SimulateGroup
     from ..workflows import init_second_level_wf
 
@@ -216,12 +261,15 @@ def build_demo_workflow(args, out_dir):
         name='simulate_group',
         mem_gb=1,
     )
+    contrasts = {'left vs right': 'intercept'}
+    design = intercept_only(args.n_subjects)
+    contrast = define_contrast('left vs right', 'intercept', design)
+    notes = _note_resolution(args, design, contrast, alpha=0.05)
     second_level_wf = init_second_level_wf(
-        contrasts={'left vs right': 'intercept'},
+        contrasts=contrasts,
         title='Left against right button press (simulated)',
         subject_threshold=2.0,
         out_dir=out_dir,
-        omp_nthreads=args.n_threads,
         **_permutation_arguments(args),
     )
     workflow = pe.Workflow(name='demo_wf')
@@ -229,4 +277,4 @@ def build_demo_workflow(args, out_dir):
         (simulate, second_level_wf, [('effect_files', 'inputnode.in_files'),
                                      ('tmap_files', 'inputnode.tmap_files')]),
     ])  # fmt: skip
-    return workflow
+    return Analysis(workflow, [contrast.label], notes)

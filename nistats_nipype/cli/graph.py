@@ -21,7 +21,7 @@ def draw_graph(args):
     InputError
         If the file name has an unknown extension.
     OutputError
-        If there is nothing to draw with.
+        If there is nothing to draw with, or the file cannot be written.
     """
     out_file = Path(args.out_file).absolute()
     if out_file.suffix not in _FORMATS:
@@ -30,8 +30,14 @@ def draw_graph(args):
             found=out_file.suffix or 'none',
             expected=', '.join(_FORMATS),
         )
-    logging.getLogger('nipype.workflow').setLevel('WARNING')  # it reports a temporary file
+    if not out_file.parent.is_dir():
+        raise OutputError(
+            f'There is no folder to write {out_file.name} to.',
+            found=f'no {out_file.parent}',
+            advice='Make the folder first, or choose another one.',
+        )
     workflow = build_graph_workflow(args)
+    logging.getLogger('nipype.workflow').setLevel('WARNING')  # it reports a temporary file
     with tempfile.TemporaryDirectory() as folder:
         workflow.base_dir = folder
         workflow.write_graph(
@@ -50,9 +56,14 @@ def draw_graph(args):
 def _render(dot_file, out_file):
     """Draw with Graphviz: the program if there is one, else the wheel that brings it along."""
     if shutil.which('dot'):
-        subprocess.run(
-            ['dot', f'-T{out_file.suffix[1:]}', '-o', str(out_file), str(dot_file)], check=True
-        )
+        command = ['dot', f'-T{out_file.suffix[1:]}', '-o', str(out_file), str(dot_file)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise OutputError(
+                "Graphviz's dot could not draw the graph.",
+                found=done.stderr.strip() or f'exit code {done.returncode}',
+                advice='Write a .dot file, which needs no Graphviz.',
+            )
         return
     try:
         import pygraphviz

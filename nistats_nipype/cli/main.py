@@ -3,6 +3,7 @@
 import os
 import sys
 
+from .interrupts import exit_code, interruptible
 from .parser import get_parser
 
 
@@ -18,27 +19,32 @@ def main(argv=None):
     -------
     int
         Exit code: 0 if all went well, 1 if the analysis failed, 2 if the arguments
-        cannot be used.
+        cannot be used, 130 if it was interrupted, 143 if it was terminated.
     """
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv:
+        get_parser().print_help(sys.stderr)
+        return 2
     args = get_parser().parse_args(argv)
     # nipype asks a server for its newest version when it is imported.
     os.environ.setdefault('NIPYPE_NO_ET', '1')
     from ..exceptions import NistatsNipypeError
 
     try:
-        if args.command == 'graph':
-            from .graph import draw_graph
+        with interruptible():
+            if args.command == 'graph':
+                from .graph import draw_graph
 
-            return draw_graph(args)
-        from .run import run_analysis
+                return draw_graph(args)
+            from .run import run_analysis
 
-        return run_analysis(args)
+            return run_analysis(args, argv)
     except NistatsNipypeError as error:
         print(f'nistats-nipype {args.command}: {error}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print('\nInterrupted. The same command resumes where it stopped.', file=sys.stderr)
-        return 130
+        print('\nInterrupted before anything ran.', file=sys.stderr)
+        return exit_code()
 
 
 if __name__ == '__main__':

@@ -1,8 +1,10 @@
 """Arguments of the command line: argparse and nothing else."""
 
 import argparse
+from difflib import get_close_matches
 
 from .. import __version__
+from .values import not_negative, p_value, share, whole
 
 _RUN_EXAMPLES = """\
 examples:
@@ -19,6 +21,31 @@ examples:
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong, and not all that would have been right."""
+
+    def error(self, message):
+        """Explain bad arguments and leave with exit code 2."""
+        self.exit(2, f'{self.prog}: {message}\nHelp: {self.prog} --help\n')
+
+
+class _CommandParser(_Parser):
+    """The parser of one command."""
+
+    def parse_known_args(self, args=None, namespace=None):
+        """Refuse what is not known, which argparse leaves to the main parser."""
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f'unknown argument: {unknown[0]}{self._hint(unknown[0])}')
+        return known, unknown
+
+    def _hint(self, argument):
+        if not argument.startswith('-'):
+            return '\nMaps go behind --maps.' if '--maps' in self._option_string_actions else ''
+        close = get_close_matches(argument.partition('=')[0], self._option_string_actions, n=1)
+        return f'\nDid you mean {close[0]}?' if close else ''
+
+
 def get_parser():
     """Build the parser of ``nistats-nipype``.
 
@@ -27,12 +54,14 @@ def get_parser():
     >>> get_parser().parse_args(['demo', 'out']).n_perm
     10000
     """
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog='nistats-nipype',
         description='Second-level (group) analysis of brain maps, run as a nipype workflow.',
     )
     parser.add_argument('--version', action='version', version=f'%(prog)s {__version__}')
-    commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
+    commands = parser.add_subparsers(
+        dest='command', required=True, metavar='COMMAND', parser_class=_CommandParser
+    )
     _add_demo(commands)
     _add_run(commands)
     _add_graph(commands)
@@ -48,10 +77,18 @@ def _add_demo(commands):
     )
     demo.add_argument('out_dir', metavar='OUT', help='folder of the results')
     demo.add_argument(
-        '--n-subjects', type=int, default=16, help='simulated subjects (default: %(default)s)'
+        '--n-subjects',
+        type=whole(2, 9999),
+        default=16,
+        metavar='N',
+        help='simulated subjects (default: %(default)s)',
     )
     demo.add_argument(
-        '--resolution', type=int, default=3, metavar='MM', help='voxel size (default: %(default)s)'
+        '--resolution',
+        type=whole(1, 8),
+        default=3,
+        metavar='MM',
+        help='voxel size (default: %(default)s)',
     )
     _add_permutation(demo)
     _add_execution(demo)
@@ -66,19 +103,24 @@ def _add_run(commands):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     run.add_argument('out_dir', metavar='OUT', help='folder of the results')
-    _add_maps(run)
-    _add_model(run)
-    _add_permutation(run)
-    _add_thresholds(run)
-    run.add_argument('--title', default='Second-level analysis', help='title of the report')
-    _add_execution(run)
+    _add_analysis(run)
+
+
+def _add_analysis(parser):
+    _add_maps(parser)
+    _add_model(parser)
+    _add_permutation(parser)
+    _add_thresholds(parser)
+    parser.add_argument('--title', default='Second-level analysis', help='title of the report')
+    _add_execution(parser)
 
 
 def _add_graph(commands):
     graph = commands.add_parser(
         'graph',
         help='draw the workflow',
-        description='Draw the graph of the workflow that `run` would run.',
+        description='Draw the graph of the workflow that `run` would run. Takes the options of '
+        '`run`, so that a command can be drawn before it is run; maps and tables are not read.',
     )
     graph.add_argument('out_file', metavar='FILE', help='.svg, .png, .pdf or .dot')
     graph.add_argument(
@@ -87,8 +129,7 @@ def _add_graph(commands):
         default='colored',
         help='level of detail, as in nipype (default: %(default)s)',
     )
-    _add_model(graph)
-    _add_permutation(graph)
+    _add_analysis(graph)
 
 
 def _add_maps(parser):
@@ -110,7 +151,7 @@ def _add_maps(parser):
     )
     group.add_argument(
         '--subject-threshold',
-        type=float,
+        type=not_negative,
         metavar='T',
         help='values below are not drawn in the figure of all subjects',
     )
@@ -123,9 +164,10 @@ def _add_maps(parser):
     )
     group.add_argument(
         '--min-coverage',
-        type=float,
+        type=share,
         metavar='SHARE',
-        help='share of the maps that must cover a voxel, for --mask coverage',
+        help='share of the maps, above 0 and at most 1, that must cover a voxel, for --mask '
+        'coverage',
     )
     group.add_argument(
         '--zero-is-data',
@@ -153,7 +195,8 @@ def _add_model(parser):
         action='append',
         metavar='NAME=DEFINITION',
         help="a column, an expression ('patient - control'), several with commas for F, or "
-        "weights in brackets ('[0, 1, -1]'); repeatable (default: mean=intercept)",
+        "weights in brackets ('[0, 1, -1]', '[[0, 1, 0], [0, 0, 1]]'); repeatable (default "
+        'without --formula: mean=intercept)',
     )
     group.add_argument(
         '--sidedness',
@@ -163,7 +206,7 @@ def _add_model(parser):
     )
     group.add_argument(
         '--fwhm',
-        type=float,
+        type=not_negative,
         default=8.0,
         metavar='MM',
         help='smoothing; 0 for none (default: %(default)s)',
@@ -174,18 +217,24 @@ def _add_permutation(parser):
     group = parser.add_argument_group('permutation inference')
     group.add_argument(
         '--n-perm',
-        type=int,
+        type=whole(0),
         default=10000,
+        metavar='N',
         help='relabellings beside the observed one; 0 for none (default: %(default)s)',
     )
     group.add_argument(
         '--n-chunks',
-        type=int,
+        type=whole(1),
         default=2,
+        metavar='N',
         help='jobs that share them, without influence on the result (default: %(default)s)',
     )
     group.add_argument(
-        '--seed', type=int, default=0, help='seed of the relabellings (default: %(default)s)'
+        '--seed',
+        type=whole(0, 2**64 - 1),
+        default=0,
+        metavar='N',
+        help='seed of the relabellings (default: %(default)s)',
     )
     group.add_argument(
         '--errors',
@@ -199,21 +248,21 @@ def _add_thresholds(parser):
     group = parser.add_argument_group('thresholds')
     group.add_argument(
         '--alpha-uncorrected',
-        type=float,
+        type=p_value,
         default=0.001,
         metavar='P',
         help='uncorrected p (default: %(default)s)',
     )
     group.add_argument(
         '--alpha-fwe',
-        type=float,
+        type=p_value,
         default=0.05,
         metavar='P',
         help='familywise-error-corrected p (default: %(default)s)',
     )
     group.add_argument(
         '--cluster-threshold',
-        type=int,
+        type=whole(0),
         default=0,
         metavar='K',
         help='smallest cluster in voxels (default: %(default)s)',
@@ -242,10 +291,14 @@ def _add_execution(parser):
     group.add_argument('--plugin-args', metavar='FILE', help='its arguments, a YAML or JSON file')
     group.add_argument(
         '--n-procs',
-        type=int,
+        type=whole(1),
         metavar='N',
         help='processes of MultiProc (default: all processors)',
     )
     group.add_argument(
-        '--n-threads', type=int, default=1, metavar='N', help='threads per job (default: 1)'
+        '--n-threads',
+        type=whole(1),
+        default=1,
+        metavar='N',
+        help='threads per job (default: %(default)s)',
     )

@@ -1,107 +1,164 @@
 """Run an analysis: build, execute, tell how it went."""
 
 import json
+import multiprocessing
 import os
+import shlex
 import shutil
 import sys
+import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.markup import escape
 
-from ..exceptions import InputError, OutputError
-from .build import build_demo_workflow, build_run_workflow
+from .. import __version__
+from ..exceptions import OutputError
+from .build import build_demo, build_run
 from .failures import read_failures
-from .progress import NodeProgress, count_nodes, report_status
+from .interrupts import exit_code, received_signal
+from .plugin import SUBMITTING, end_workers, find_plugin, is_local, load_plugin_args
+from .progress import NodeProgress, count_nodes
 
 
-def run_analysis(args):
-    """Run ``demo`` or ``run``; return the exit code."""
-    out_dir = Path(args.out_dir).absolute()
-    work_dir = Path(args.work_dir).absolute() if args.work_dir else out_dir / 'work'
-    log_dir = out_dir / 'logs'
-    build = build_demo_workflow if args.command == 'demo' else build_run_workflow
-    workflow = build(args, out_dir)
-    plugin_args = load_plugin_args(args)
-    crash_dir = log_dir / 'crash'
-    _make_folders(crash_dir, work_dir)
-    workflow.base_dir = str(work_dir)
-    workflow.config['execution'] = {
-        'crashdump_dir': str(crash_dir),
-        'crashfile_format': 'txt',
-        'stop_on_first_crash': True,
-        'poll_sleep_duration': 0.1,
-    }
-    started = time.monotonic()
-    log_file = log_dir / 'nipype.log'
-    with redirected_output(log_file) as terminal:
-        console = Console(file=terminal, soft_wrap=True, highlight=False)
-        console.print(f'Analysis in {escape(str(out_dir))} through {args.plugin}')
-        error = _execute(workflow, args.plugin, plugin_args, terminal)
-        seconds = time.monotonic() - started
-        if error is not None:
-            _explain_failure(console, error, crash_dir, log_file)
-            return 1
-        _summarize(console, out_dir, work_dir, log_file, seconds)
-    return 0
+class Places(NamedTuple):
+    """Where things are.
+
+    Attributes
+    ----------
+    out_dir, work_dir, crash_dir : pathlib.Path
+        Folders of the results, the intermediate results and the crash files.
+    log_file : pathlib.Path
+        What nipype and its workers say.
+    """
+
+    out_dir: Path
+    work_dir: Path
+    crash_dir: Path
+    log_file: Path
 
 
-def load_plugin_args(args):
-    """Arguments of the execution plugin, with the callback of the progress bar.
+def run_analysis(args, argv=()):
+    """Run ``demo`` or ``run``; return the exit code.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    argv : list of str, optional
+        The arguments as they were given, for the log.
 
     Raises
     ------
-    InputError
-        If the file does not exist or does not hold a mapping.
+    NistatsNipypeError
+        If the arguments cannot be used; nothing has run then.
     """
-    import yaml
-
-    plugin_args = {}
-    if args.plugin_args:
-        try:
-            plugin_args = yaml.safe_load(Path(args.plugin_args).read_text()) or {}
-        except (OSError, yaml.YAMLError) as error:
-            raise InputError(
-                'The plugin arguments could not be read.',
-                found=str(error),
-                expected='a YAML or JSON file',
-            ) from error
-        if not isinstance(plugin_args, dict):
-            raise InputError(
-                'The plugin arguments are not a mapping.',
-                found=f'{type(plugin_args).__name__} in {args.plugin_args}',
-                expected="names and values, for instance 'sbatch_args: --partition=long'",
-            )
-    if args.n_procs is not None:
-        plugin_args['n_procs'] = args.n_procs
-    plugin_args['status_callback'] = report_status
-    return plugin_args
+    out_dir = Path(args.out_dir).absolute()
+    work_dir = Path(args.work_dir).absolute() if args.work_dir else out_dir / 'work'
+    logs = out_dir / 'logs'
+    places = Places(out_dir, work_dir, logs / 'crash', logs / 'nipype.log')
+    find_plugin(args.plugin)
+    plugin_args = load_plugin_args(args, work_dir)
+    analysis = (build_demo if args.command == 'demo' else build_run)(args, out_dir)
+    resumed = work_dir.is_dir() and any(work_dir.iterdir())
+    make_folders(places)
+    _configure(analysis.workflow, places, args.plugin)
+    with redirected_output(places.log_file, argv) as terminal:
+        console = Console(file=terminal, soft_wrap=True, highlight=False)
+        console.print(f'Analysis in {escape(str(out_dir))} through {args.plugin}')
+        if resumed:
+            console.print(f'Unchanged steps are taken from {escape(str(work_dir))}')
+        for note in analysis.notes:
+            console.print(f'[yellow]Note:[/] {escape(note)}')
+        return _run(console, analysis, args.plugin, plugin_args, places)
 
 
-def _make_folders(crash_dir, work_dir):
-    """Make the folders of a run, without the crash files of an earlier one."""
+def _configure(workflow, places, plugin):
+    workflow.base_dir = str(places.work_dir)
+    workflow.config['execution'] = {
+        'crashdump_dir': str(places.crash_dir),
+        'crashfile_format': 'txt',
+        'stop_on_first_crash': True,
+    }
+    if is_local(plugin):
+        workflow.config['execution']['poll_sleep_duration'] = 0.1
+    else:
+        # Each poll of a scheduler is a request for every job; and a network file system may
+        # show results late.
+        workflow.config['execution']['job_finished_timeout'] = 60
+
+
+def _run(console, analysis, plugin, plugin_args, places):
+    """Execute, and say how it went; return the exit code."""
+    started = time.monotonic()
     try:
-        if crash_dir.exists():
-            shutil.rmtree(crash_dir)
-        crash_dir.mkdir(parents=True)
-        work_dir.mkdir(parents=True, exist_ok=True)
+        error = _execute(analysis.workflow, plugin, plugin_args, console.file)
+        interrupted = received_signal() is not None
+    except KeyboardInterrupt:
+        interrupted = True
+    if interrupted:
+        _explain_interrupt(console, plugin, places)
+        return exit_code()
+    # Some plugins return as if all was well when a node has failed.
+    if error is not None or read_failures(places.crash_dir):
+        _explain_failure(console, error, places)
+        return 1
+    if plugin in SUBMITTING:
+        console.print(f'[bold]Submitted[/] to {plugin}; the jobs run without this program.')
+        _list_places(console, places)
+        return 0
+    console.print(f'[bold green]Finished[/] in {time.monotonic() - started:.0f} s.\n')
+    _summarize(console, analysis, places)
+    return 0
+
+
+def make_folders(places):
+    """Make the folders of a run, without the crash files of an earlier one.
+
+    Raises
+    ------
+    OutputError
+        If a folder cannot be made or written to; folders made in vain are removed.
+    """
+    made = []
+    try:
+        for folder in (places.work_dir, places.crash_dir):
+            made += [each for each in (folder, *folder.parents) if not each.exists()]
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        with places.log_file.open('a'):
+            pass
+        shutil.rmtree(places.crash_dir)
+        places.crash_dir.mkdir()
     except OSError as error:
+        for folder in sorted(made, reverse=True):
+            with suppress(OSError):
+                folder.rmdir()
         raise OutputError(
-            'The folders of the analysis could not be made.',
-            found=str(error),
+            'The folders of the analysis cannot be used.',
+            found=f'{error.strerror}: {error.filename}',
             expected='folders that can be written to',
             advice='Choose another OUT or --work-dir.',
         ) from error
 
 
 @contextmanager
-def redirected_output(log_file):
+def redirected_output(log_file, argv=()):
     """Send what this process and its children print to a file.
 
     nipype, its workers and compiled libraries write to the terminal by themselves,
     over the progress bar; so the file descriptors are redirected, not Python's streams.
+
+    Parameters
+    ----------
+    log_file : path-like
+        It is added to, under a line that says what ran when.
+    argv : list of str, optional
+        Arguments of the command, for that line.
 
     Yields
     ------
@@ -112,7 +169,15 @@ def redirected_output(log_file):
     sys.stderr.flush()
     kept = [os.dup(number) for number in (1, 2)]
     try:
-        with log_file.open('w') as log, os.fdopen(os.dup(1), 'w') as terminal:
+        encoding = getattr(sys.stdout, 'encoding', None)
+        with (
+            open(log_file, 'a') as log,
+            os.fdopen(os.dup(1), 'w', encoding=encoding, errors='replace') as terminal,
+        ):
+            now = datetime.now().astimezone().isoformat(timespec='seconds')
+            command = shlex.join(['nistats-nipype', *argv])
+            log.write(f'=== {now} nistats_nipype {__version__} in {os.getcwd()}: {command}\n')
+            log.flush()
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
             try:
@@ -128,18 +193,31 @@ def redirected_output(log_file):
 
 def _execute(workflow, plugin, plugin_args, terminal):
     """Run the workflow; return the error that ended it, or None."""
+    runner, others = None, multiprocessing.active_children()
+    folder = os.getcwd()  # an interrupted node leaves its own
     with NodeProgress(count_nodes(workflow), terminal):
         try:
-            workflow.run(plugin=plugin, plugin_args=plugin_args)
+            runner = find_plugin(plugin)(plugin_args=plugin_args)
+            workflow.run(plugin=runner)
         except Exception as error:
             # nipype raises whatever the nodes raised, and errors of its own.
             return error
+        finally:
+            end_workers(runner, spared=others)
+            os.chdir(folder)
     return None
 
 
-def _explain_failure(console, error, crash_dir, log_file):
+def _explain_interrupt(console, plugin, places):
+    console.print('[bold]Interrupted.[/] The same command resumes where it stopped.')
+    if not is_local(plugin):
+        console.print(f'Jobs that {plugin} has submitted may still be in the queue.')
+    console.print(f'\nlog: {escape(str(places.log_file))}')
+
+
+def _explain_failure(console, error, places):
     """Say what failed, in the words of the node that failed first."""
-    failures = read_failures(crash_dir)
+    failures = read_failures(places.crash_dir)
     console.print('[bold red]The analysis failed.[/]')
     for failure in failures:
         console.print(f'\n[bold]{escape(failure.node)}[/]: {escape(failure.message)}')
@@ -147,22 +225,34 @@ def _explain_failure(console, error, crash_dir, log_file):
     if not failures:
         last = str(error).strip().splitlines() or [type(error).__name__]
         console.print(f'\n{escape(last[-1])}')
-    console.print(f'\nlog: {escape(str(log_file))}')
+    console.print(f'\nlog: {escape(str(places.log_file))}')
     console.print('Once the cause is removed, the same command resumes where it stopped.')
 
 
-def _summarize(console, out_dir, work_dir, log_file, seconds):
+def _summarize(console, analysis, places):
     """Say what was found and where everything is."""
-    console.print(f'[bold green]Finished[/] in {seconds:.0f} s.\n')
-    for path in sorted(out_dir.glob('contrast-*_summary.json')):
-        summary = json.loads(path.read_text())
+    for label in analysis.labels:
+        summary = json.loads((places.out_dir / f'contrast-{label}_summary.json').read_text())
         console.print(f'[bold]{escape(summary["Contrast"])}[/]: {escape(summary["Result"])}')
+    suffix = '_summary.json'
+    found = places.out_dir.glob(f'contrast-*{suffix}')
+    labels = {path.name.removeprefix('contrast-').removesuffix(suffix) for path in found}
+    older = sorted(labels - set(analysis.labels))
+    if older:
+        console.print(
+            f'[yellow]Note:[/] the results folder also holds contrasts of an earlier run: '
+            f'{", ".join(older)}.'
+        )
     console.print()
+    _list_places(console, places)
+
+
+def _list_places(console, places):
     for what, path in (
-        ('report', out_dir / 'report.html'),
-        ('results', out_dir),
-        ('figures', out_dir / 'figures'),
-        ('work', work_dir),
-        ('log', log_file),
+        ('report', places.out_dir / 'report.html'),
+        ('results', places.out_dir),
+        ('figures', places.out_dir / 'figures'),
+        ('work', places.work_dir),
+        ('log', places.log_file),
     ):
         console.print(f'{what:8} {escape(str(path))}')

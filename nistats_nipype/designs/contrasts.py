@@ -173,23 +173,34 @@ def _parse_expression(name, text, columns):
         rows, offsets = constraints.constraint_matrix, constraints.constraint_values
     except KeyError as error:
         unknown = str(error.args[0])
-        close = get_close_matches(unknown, columns, n=1, cutoff=0.4)
         raise ContrastError(
             f'Contrast {name!r} names a column that the design does not have: {unknown}.',
             found=f'columns {", ".join(columns)}',
-            advice=f'Did you mean {close[0]}?' if close else 'Use the names of these columns.',
+            advice=_suggest(unknown, columns),
         ) from error
     except (FormulaicError, ValueError, TypeError, RuntimeError, AttributeError) as error:
         raise ContrastError(
             f'Contrast {name!r} cannot be read.',
             found=text,
             expected=f"an expression like '{' - '.join(columns[:2])}'",
-            advice=f'The columns are {", ".join(columns)}.',
+            advice=f'The columns are {", ".join(columns)}. Inside an expression, put names with '
+            'spaces, colons or other signs in `backticks`.',
         ) from error
     if np.any(offsets):
         raise ContrastError(
             f'Contrast {name!r} compares with a number.',
             found=text,
             expected='an expression that is 0 under the null hypothesis',
+            advice="Name columns ('age'), or give one weight per column in brackets ('[0, 1]').",
         )
     return np.asarray(rows, dtype=np.float64)
+
+
+def _suggest(unknown, columns):
+    """Advice on a name that is no column."""
+    coded = [name for name in columns if name.startswith(f'{unknown}[') and ':' not in name]
+    if coded:
+        what = 'that column' if len(coded) == 1 else 'those columns, or several with commas (F)'
+        return f'{unknown} is coded by {", ".join(coded)}; test {what}.'
+    close = get_close_matches(unknown, columns, n=1, cutoff=0.4)
+    return f'Did you mean {close[0]}?' if close else 'Use the names of these columns.'

@@ -1,5 +1,7 @@
 """Design matrices from a formula and a table."""
 
+import re
+
 import numpy as np
 import pandas as pd
 
@@ -30,8 +32,9 @@ def design_from_formula(formula, table):
     Raises
     ------
     DesignError
-        If the formula cannot be read, names a column that is not in the table, or
-        uses a column with missing values.
+        If the formula cannot be read, or has a left-hand side; if it names a column that
+        is not in the table, has missing values, or mixes numbers with text; if a term has
+        one level only, or a column of the design is not finite.
 
     Examples
     --------
@@ -42,47 +45,151 @@ def design_from_formula(formula, table):
     1        1.0         1.0  40.0
     2        1.0         1.0  50.0
     """
+    parsed = _parse(formula)
+    _check_variables(formula, sorted(map(str, parsed.required_variables)), table)
+    frame = _evaluate(parsed, formula, table)
+    _check_columns(frame)
+    return frame
+
+
+def _parse(formula):
     from formulaic import Formula
     from formulaic.errors import FormulaicError
 
     try:
         parsed = Formula(formula.removeprefix('~'))
-        variables = sorted(map(str, parsed.required_variables))
-    except (FormulaicError, AttributeError) as error:
+        parsed.required_variables  # noqa: B018 - some mistakes only show here
+    except (FormulaicError, AttributeError, SyntaxError) as error:
         raise DesignError(
             'The formula cannot be read.',
             found=formula,
             expected="terms joined by +, for instance 'group + age'",
             advice='Write the right-hand side only; names with spaces go in `backticks`.',
         ) from error
-    unknown = [name for name in variables if name not in table]
+    powers = _POWER.search(_CALLS.sub('', formula))
+    if powers:
+        raise DesignError(
+            f'In a formula, {powers.group()} is {powers.group(1)} itself, not a power of it.',
+            found=formula,
+            expected='** behind brackets, for interactions: (a + b)**2',
+            advice=f"Write {{{powers.group()}}}, or 'poly({powers.group(1)}, 2)'.",
+        )
+    return parsed
+
+
+#: Python inside a formula, where ** is a power.
+_CALLS = re.compile(r'\{[^{}]*\}|\w\([^()]*\)')
+_FUNCTIONS = 'C, center, scale, poly, bs, cr, log, log10, exp, or np.<function> of NumPy'
+_POWER = re.compile(r'([A-Za-z_]\w*|`[^`]+`)\s*(?:\*\*|\^)\s*\d+')
+
+
+def _check_variables(formula, names, table):
+    """Refuse variables that are unknown, have gaps, or mix numbers with text."""
+    unknown = [name for name in names if name not in table]
+    functions = [name for name in unknown if f'{name}(' in formula]
+    if functions:
+        raise DesignError(
+            f'The formula uses functions that are not known: {", ".join(functions)}.',
+            found=formula,
+            expected=_FUNCTIONS,
+            advice='For instance np.sqrt(age); powers are written in braces, {age**2}.',
+        )
     if unknown:
         raise DesignError(
             f'The formula names columns that the table does not have: {", ".join(unknown)}.',
             found=f'columns {", ".join(map(str, table.columns))}',
             advice='Check the spelling; upper and lower case differ.',
         )
-    gaps = [name for name in variables if table[name].isna().any()]
+    gaps = [name for name in names if table[name].isna().any()]
     if gaps:
-        rows = np.flatnonzero(table[gaps].isna().any(axis=1))
         raise DesignError(
             f'Covariates are missing: {", ".join(gaps)}.',
-            found=f'no value in row {", ".join(map(str, rows[:5]))}{" ..." * (len(rows) > 5)}',
+            found=f'no value for {_rows(table, table[gaps].isna().any(axis=1))}',
             expected='a value for every observation',
             advice='Fill in the values, or leave out the maps of those participants.',
         )
+    for name in names:
+        declared = any(f'C({quote}{name}' in formula for quote in ('', '`'))
+        if declared or pd.api.types.is_numeric_dtype(table[name]):
+            continue
+        no_number = pd.to_numeric(table[name].astype(str), errors='coerce').isna()
+        if no_number.any() and not no_number.all():
+            # Read as text, a covariate with one slip of the pen becomes a factor of N levels.
+            first = table[name][no_number].iloc[0]
+            raise DesignError(
+                f'The column {name} mixes numbers with text.',
+                found=f'{first!r} for {_rows(table, no_number)}',
+                expected='numbers for a covariate, or names for groups',
+                advice=f'Correct the cells (n/a where there is no value), or write C({name}) if '
+                'all are names of groups.',
+            )
+
+
+def _rows(table, chosen, most=5):
+    """Name the observations that a mask chooses: by participant, or else by their number."""
+    if 'participant_id' in table:
+        names, what = table.loc[chosen, 'participant_id'].tolist(), ''
+    else:
+        names, what = (np.flatnonzero(chosen) + 1).tolist(), 'observation '
+    rest = f' and {len(names) - most} more' if len(names) > most else ''
+    return what + ', '.join(map(str, names[:most])) + rest
+
+
+def _evaluate(parsed, formula, table):
+    """Columns of the design, under formulaic's names but for the intercept."""
+    from formulaic.errors import FormulaicError
+
     try:
-        matrix = parsed.get_model_matrix(table, context={}, na_action='raise')
-    except (FormulaicError, ValueError) as error:
-        raise DesignError(f'The formula {formula!r} failed.', found=str(error)) from error
+        # log(0) and the like warn; what they give is refused below, by name.
+        with np.errstate(all='ignore'):
+            matrix = parsed.get_model_matrix(table, context={}, na_action='ignore')
+    except (FormulaicError, ValueError, TypeError, ArithmeticError) as error:
+        cause = error.__cause__ or error
+        raise DesignError(
+            f'The formula {formula!r} failed.',
+            found=str(cause) or type(cause).__name__,
+            expected=f'terms of the columns of the table, or {_FUNCTIONS}',
+        ) from error
     if not isinstance(matrix, pd.DataFrame):
         raise DesignError(
-            'The formula has a left-hand side.',
+            'The formula has more than a right-hand side.',
             found=formula,
             expected='the right-hand side only; the maps are the left-hand side',
+            advice='Leave out ~ or | and what is on the other side of it.',
         )
-    frame = pd.DataFrame(matrix).rename(columns={'Intercept': INTERCEPT})
-    return frame.astype(np.float64).reset_index(drop=True)
+    empty = [str(term) for term, at in matrix.model_spec.term_indices.items() if not len(at)]
+    if empty:
+        raise DesignError(
+            f'A term of the formula has one level only: {", ".join(empty)}.',
+            found=f'the same value for all {len(table)} observations',
+            expected='groups that differ',
+            advice='Leave the term out, or check which rows of the table belong to the maps.',
+        )
+    names = {'Intercept': INTERCEPT}
+    columns = [names.get(column, column) for column in map(str, matrix.columns)]
+    values = np.asarray(matrix, dtype=np.float64).reshape(len(table), len(columns))
+    return pd.DataFrame(values, columns=columns)
+
+
+def _check_columns(frame):
+    """Refuse a design without columns, with two of one name, or with values like log(0)."""
+    if frame.shape[1] == 0:
+        raise DesignError('The formula has no terms.', expected='at least one', advice="Write '1'")
+    twice = frame.columns[frame.columns.duplicated()].tolist()
+    if twice:
+        raise DesignError(
+            f'Two columns of the design have one name: {", ".join(twice)}.',
+            found=f'columns {", ".join(frame.columns)}',
+            advice='Rename the column of the table.',
+        )
+    infinite = frame.columns[~np.isfinite(frame).all()].tolist()
+    if infinite:
+        raise DesignError(
+            f'Columns of the design hold values that are not finite: {", ".join(infinite)}.',
+            found=f'{int((~np.isfinite(frame)).sum().sum())} of them',
+            expected='finite numbers',
+            advice='Check the values that the formula transforms.',
+        )
 
 
 def intercept_only(n_observations):
@@ -117,7 +224,7 @@ def require_full_rank(design):
             found=f'rank {n_rank} with {matrix.shape[1]} columns; dependent: {", ".join(names)}',
             expected='independent columns',
             advice='Remove one of these columns. With a column for every group, leave out '
-            "the intercept ('0 + group').",
+            "the intercept ('0 + group'); a covariate that is the same for all is no covariate.",
         )
     if len(matrix) <= n_rank:
         raise DesignError(

@@ -1,5 +1,6 @@
 """Participants tables: read them, and put their rows in the order of the maps."""
 
+import csv
 import re
 from pathlib import Path
 
@@ -7,6 +8,9 @@ from ..exceptions import DesignError
 from ..images.files import load_table
 
 _SUBJECT = re.compile(r'(?:^|[/\\_])(sub-[A-Za-z0-9+]+)(?=[/\\_.]|$)')
+
+#: Characters that a table may be separated by in place of the one that was expected.
+_SEPARATORS = {',': 'commas', ';': 'semicolons', '\t': 'tabs', ' ': 'spaces'}
 
 
 def load_participants(path):
@@ -20,20 +24,68 @@ def load_participants(path):
     Returns
     -------
     pandas.DataFrame
+        ``participant_id`` is text as it stands in the file: ``01`` is not 1.
 
     Raises
     ------
     InputError
         If it cannot be read as a table.
     DesignError
-        If it has no rows, or a participant twice.
+        If it has no rows, if a participant has no name or two rows, or if the columns are
+        separated by another character.
     """
     table = load_table(path)
     if table.empty:
         raise DesignError(f'{path} has no rows.', expected='one row per map')
-    if 'participant_id' in table:
-        _refuse_duplicates(table['participant_id'].astype(str), f'participants in {path}')
+    header, rows = _read_cells(path)
+    _check_shape(path, header, rows)
+    if 'participant_id' in header:
+        # pandas takes 01 for the number 1.
+        labels = [row[header.index('participant_id')].strip() for row in rows]
+        _refuse_gaps(labels, path)
+        _refuse_duplicates(map(_with_prefix, labels), f'participants in {path}')
+        table['participant_id'] = labels
     return table
+
+
+def _read_cells(path):
+    """Read the header and the rows of a table as they stand in the file."""
+    separator = ',' if str(path).lower().endswith('.csv') else '\t'
+    with open(path, encoding='utf-8-sig', newline='') as stream:
+        header, *rows = [row for row in csv.reader(stream, delimiter=separator) if row]
+    return [name.strip() for name in header], rows
+
+
+def _check_shape(path, header, rows):
+    """Refuse tables that pandas reads as something else than what was meant."""
+    found = [name for mark, name in _SEPARATORS.items() if mark in header[0]]
+    if len(header) == 1 and found:
+        raise DesignError(
+            f'{path} was read as a table of one column.',
+            found=f'the header {header[0]!r}, which looks separated by {found[0]}',
+            expected='tabs, or commas if the name ends in .csv',
+            advice='Save the table with tabs, as BIDS does.',
+        )
+    uneven = [number for number, row in enumerate(rows, start=1) if len(row) != len(header)]
+    if uneven:
+        # A surplus cell in every row makes pandas give each column the name of the one before.
+        raise DesignError(
+            f'Rows of {path} do not have one cell for every column.',
+            found=f'{len(header)} columns, but {len(rows[uneven[0] - 1])} cells in row '
+            f'{uneven[0]} below the header',
+            expected='as many cells in every row, n/a where there is no value',
+            advice='Complete these rows, and remove separators at their ends.',
+        )
+
+
+def _refuse_gaps(labels, path):
+    empty = [row for row, label in enumerate(labels, start=1) if label in ('', 'n/a')]
+    if empty:
+        raise DesignError(
+            f'Participants in {path} have no name.',
+            found=f'no participant_id in row {_some(empty)} below the header',
+            expected='a participant_id in every row',
+        )
 
 
 def subject_label(path):
@@ -91,7 +143,8 @@ def match_rows(table, in_files, folder='.'):
         raise DesignError(
             'The rows of the table cannot be matched to the maps.',
             found=f'columns {", ".join(map(str, table.columns))}',
-            expected="a column 'participant_id' (sub-01, ...), or one that names the maps' files",
+            expected="a column 'participant_id' (sub-01, ...), or one that names the maps' files, "
+            f'seen from {Path(folder).absolute()}',
             advice='Add such a column; rows are never matched by their position alone.',
         )
     labels = [subject_label(path) for path in in_files]
@@ -104,16 +157,17 @@ def match_rows(table, in_files, folder='.'):
             advice="Add a column to the table that names each participant's map.",
         )
     _refuse_duplicates(labels, 'subjects among the maps')
-    names = table['participant_id'].astype(str)
-    names = names.where(names.str.startswith('sub-'), 'sub-' + names)
+    names = [_with_prefix(label) for label in table['participant_id']]
+    _refuse_duplicates(names, 'participants in the table')
     position = {name: row for row, name in enumerate(names)}
     missing = [label for label in labels if label not in position]
     if missing:
         raise DesignError(
             'Maps have no row in the table.',
             found=f'{len(missing)} of {len(labels)} maps without a row: {_some(missing)}',
-            expected='a row with the participant_id of every map',
-            advice='Add the rows, or leave out those maps.',
+            expected=f'every map among the rows: {_some(names)}',
+            advice='Add the rows, or leave out those maps. Labels are compared as text: 1 is '
+            'not 01.',
         )
     return table.iloc[[position[label] for label in labels]].reset_index(drop=True)
 
@@ -121,13 +175,30 @@ def match_rows(table, in_files, folder='.'):
 def _rows_by_file(table, in_files, folder):
     """Row of every map by the first column that names all the maps, or None."""
     wanted = [Path(path).resolve() for path in in_files]
-    for _, column in table.items():
-        if column.map(lambda value: isinstance(value, str)).all():
-            paths = [Path(folder, value).resolve() for value in column]
-            position = {path: row for row, path in enumerate(paths)}
-            if len(position) == len(paths) and all(path in position for path in wanted):
-                return [position[path] for path in wanted]
+    some = None
+    for name, column in table.items():
+        # A participant without a map has an empty cell, or n/a.
+        cells = {row: cell for row, cell in enumerate(column) if isinstance(cell, str)}
+        position = {Path(folder, cell).resolve(): row for row, cell in cells.items()}
+        missing = [path for path in wanted if path not in position]
+        if not missing and len(position) == len(cells):
+            return [position[path] for path in wanted]
+        if len(missing) < len(wanted):
+            some = name, missing
+    if some is not None and 'participant_id' not in table:
+        name, missing = some
+        twice = '' if missing else 'a file in more than one row'
+        raise DesignError(
+            f'The column {name} of the table does not name every map once.',
+            found=twice or f'{len(missing)} of {len(wanted)} maps without a row: {_some(missing)}',
+            expected='one row for every map',
+            advice='Correct the table, or leave out those maps.',
+        )
     return None
+
+
+def _with_prefix(label):
+    return str(label) if str(label).startswith('sub-') else f'sub-{label}'
 
 
 def _refuse_duplicates(values, what):

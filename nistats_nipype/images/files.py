@@ -54,7 +54,9 @@ def atomic_path(path):
         yield partial
         os.replace(partial, path)
     except OSError as error:
-        if error.filename is not None and Path(error.filename) not in (partial, path):
+        # A failed copy has two names, of which the second is ours.
+        names = [name for name in (error.filename, error.filename2) if name is not None]
+        if names and not any(Path(name) in (partial, path) for name in names):
             raise  # a read inside the block failed; not our file
         raise _output_error(path, error) from error
     finally:

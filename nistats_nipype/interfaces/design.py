@@ -12,6 +12,8 @@ from nipype.interfaces.base import (
     traits,
 )
 
+from .loaders import load_design
+
 _DEFINITION = traits.Either(
     traits.Str,
     traits.List(traits.Float),
@@ -60,20 +62,20 @@ class BuildDesign(SimpleInterface):
     output_spec = _BuildDesignOutputSpec
 
     def _run_interface(self, runtime):
-        from ..designs.contrasts import parse_contrast
+        from ..designs.group import define_contrast, design_of_maps
         from ..designs.matrices import require_full_rank
         from ..images.files import save_json, save_table
-        from ..stats.design import check_contrast
 
         inputs, cwd = self.inputs, Path(runtime.cwd)
-        design = self._design()
+        design = design_of_maps(
+            inputs.in_files,
+            inputs.formula if isdefined(inputs.formula) else None,
+            inputs.table_file if isdefined(inputs.table_file) else None,
+        )
         require_full_rank(design)
-        contrasts = []
-        if isdefined(inputs.contrasts):
-            for name, definition in inputs.contrasts.items():
-                contrast = parse_contrast(name, definition, design.columns)
-                check_contrast(design.to_numpy(), contrast.weights)
-                contrasts.append(contrast)
+        definitions = inputs.contrasts if isdefined(inputs.contrasts) else {}
+        # All are defined before the first is saved, so that a bad one leaves nothing behind.
+        contrasts = [define_contrast(*item, design) for item in definitions.items()]
         self._results = {
             'design_file': save_table(design, cwd / 'design.tsv'),
             'contrast_files': [
@@ -82,27 +84,6 @@ class BuildDesign(SimpleInterface):
             ],
         }
         return runtime
-
-    def _design(self):
-        from ..designs.matrices import design_from_formula, intercept_only
-        from ..designs.tables import load_participants, match_rows
-        from ..exceptions import DesignError
-        from ..images.volumes import count_volumes
-
-        inputs = self.inputs
-        if not isdefined(inputs.formula):
-            return intercept_only(count_volumes(inputs.in_files))
-        if not isdefined(inputs.table_file):
-            raise DesignError(
-                'The formula has no table.',
-                found=f'formula {inputs.formula!r}',
-                expected='a participants table with its variables',
-                advice='Give table_file (--table).',
-            )
-        table = load_participants(inputs.table_file)
-        folder = Path(inputs.table_file).parent
-        rows = match_rows(table, inputs.in_files, folder)
-        return design_from_formula(inputs.formula, rows)
 
 
 class _DefineContrastInputSpec(BaseInterfaceInputSpec):
@@ -135,14 +116,12 @@ class DefineContrast(SimpleInterface):
     output_spec = _DefineContrastOutputSpec
 
     def _run_interface(self, runtime):
-        from ..designs.contrasts import parse_contrast
-        from ..images.files import load_table, save_json
-        from ..stats.design import check_contrast
+        from ..designs.group import define_contrast
+        from ..images.files import save_json
 
         inputs = self.inputs
-        design = load_table(inputs.design_file)
-        contrast = parse_contrast(inputs.name, inputs.definition, design.columns)
-        check_contrast(design.to_numpy(), contrast.weights)
+        design = load_design(inputs.design_file)
+        contrast = define_contrast(inputs.name, inputs.definition, design)
         out_file = Path(runtime.cwd) / f'contrast-{contrast.label}.json'
         self._results['contrast_file'] = save_json(contrast.to_dict(), out_file)
         return runtime

@@ -11,6 +11,8 @@ from nipype.interfaces.base import (
     traits,
 )
 
+from .loaders import load_contrast, load_design, load_record
+
 _IN_FILES = '3D maps, one per row of the design, or one 4D file, or packed observations (.npy)'
 
 
@@ -52,17 +54,26 @@ class FitGLM(SimpleInterface):
     def _run_interface(self, runtime):
         import numpy as np
 
-        from ..images.files import load_table, save_arrays, save_json
+        from ..exceptions import MissingDataError
+        from ..images.files import save_arrays, save_json
         from ..images.observations import load_observations
         from ..stats import glm
 
         inputs, cwd = self.inputs, Path(runtime.cwd)
-        design = load_table(inputs.design_file)
+        design = load_design(inputs.design_file)
         data = load_observations(
             inputs.in_files, inputs.mask_file, zero_is_missing=inputs.zero_is_missing
         )
         model = glm.fit(data.values, design.to_numpy(), missing=inputs.missing, labels=data.names)
         n_observed = model.n_observed
+        if not n_observed.any():
+            most = (~np.isnan(data.values)).sum(axis=0).max()
+            raise MissingDataError(
+                'No voxel has the maps that a fit takes.',
+                found=f'at most {most} of {len(design)} maps at a voxel',
+                expected=f'more than the {design.shape[1]} regressors',
+                advice='Look at the coverage map; check that the maps lie in one space.',
+            )
         metadata = {
             'Estimator': 'ordinary least squares',
             'MissingData': inputs.missing,
@@ -124,17 +135,15 @@ class ComputeContrast(SimpleInterface):
     output_spec = _ComputeContrastOutputSpec
 
     def _run_interface(self, runtime):
-        from ..designs.contrasts import Contrast
-        from ..images.files import load_arrays, load_json, load_table, save_json
+        from ..images.files import save_json
         from ..images.observations import load_space
         from ..stats import glm
 
         inputs, cwd = self.inputs, Path(runtime.cwd)
-        design = load_table(inputs.design_file)
-        contrast = Contrast.from_dict(load_json(inputs.contrast_file))
-        contrast.check_columns(design.columns)
+        design = load_design(inputs.design_file)
+        contrast = load_contrast(inputs.contrast_file, design)
         side = contrast.tested_side(inputs.sidedness)
-        model = glm.GLMFit(**load_arrays(inputs.model_file))
+        model = load_record(inputs.model_file, glm.GLMFit)
         result = glm.contrast(model, design.to_numpy(), contrast.weights, sidedness=side)
         space = load_space(inputs.mask_file)
         for name in ('effect', 'variance', 'stat', 'z', 'p'):

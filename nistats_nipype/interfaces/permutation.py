@@ -11,6 +11,8 @@ from nipype.interfaces.base import (
     traits,
 )
 
+from .loaders import load_contrast, load_design, load_record
+
 
 class _DrawScheduleInputSpec(BaseInterfaceInputSpec):
     design_file = File(exists=True, mandatory=True, desc='design matrix (TSV)')
@@ -48,14 +50,12 @@ class DrawSchedule(SimpleInterface):
     output_spec = _DrawScheduleOutputSpec
 
     def _run_interface(self, runtime):
-        from ..designs.contrasts import Contrast
-        from ..images.files import load_json, load_table, save_json
+        from ..images.files import save_json
         from ..stats.exchange import draw_schedule
 
         inputs, cwd = self.inputs, Path(runtime.cwd)
-        design = load_table(inputs.design_file)
-        contrast = Contrast.from_dict(load_json(inputs.contrast_file))
-        contrast.check_columns(design.columns)
+        design = load_design(inputs.design_file)
+        contrast = load_contrast(inputs.contrast_file, design)
         schedule = draw_schedule(
             design.to_numpy(),
             contrast.weights,
@@ -90,18 +90,13 @@ def _save_schedule(schedule, path):
 
 
 def _load_schedule(path):
-    from ..images.files import load_arrays
     from ..stats.exchange import Schedule
 
-    arrays = load_arrays(path)
-    return Schedule(
-        signs=arrays.get('signs'),
-        orders=arrays.get('orders'),
-        n_possible=int(str(arrays['n_possible'])),
-        exhaustive=bool(arrays['exhaustive']),
-        errors=str(arrays['errors']),
-        row_classes=arrays['row_classes'],
-        blocks=arrays.get('blocks'),
+    stored = load_record(path, Schedule, optional=('signs', 'orders', 'blocks'))
+    return stored._replace(
+        n_possible=int(str(stored.n_possible)),
+        exhaustive=bool(stored.exhaustive),
+        errors=str(stored.errors),
     )
 
 
@@ -153,16 +148,14 @@ class Permute(SimpleInterface):
     output_spec = _PermuteOutputSpec
 
     def _run_interface(self, runtime):
-        from ..designs.contrasts import Contrast
-        from ..images.files import load_json, load_table, save_arrays
+        from ..images.files import save_arrays
         from ..images.observations import load_observations
         from ..stats.permutation import permute
         from ..stats.relabelling import chunk_bounds
 
         inputs = self.inputs
-        design = load_table(inputs.design_file)
-        contrast = Contrast.from_dict(load_json(inputs.contrast_file))
-        contrast.check_columns(design.columns)
+        design = load_design(inputs.design_file)
+        contrast = load_contrast(inputs.contrast_file, design)
         schedule = _load_schedule(inputs.schedule_file)
         start, stop = chunk_bounds(schedule.n_relabellings, inputs.chunk, inputs.n_chunks)
         data = load_observations(
@@ -251,17 +244,14 @@ class MergePermutations(SimpleInterface):
         return runtime
 
     def _merge(self):
-        from ..designs.contrasts import Contrast
-        from ..images.files import load_arrays, load_json, load_table
         from ..images.observations import load_space
         from ..stats.permutation import Chunk, merge
 
         inputs = self.inputs
-        design = load_table(inputs.design_file)
-        contrast = Contrast.from_dict(load_json(inputs.contrast_file))
-        contrast.check_columns(design.columns)
+        design = load_design(inputs.design_file)
+        contrast = load_contrast(inputs.contrast_file, design)
         side = contrast.tested_side(inputs.sidedness)
-        chunks = [Chunk(**load_arrays(path)) for path in inputs.chunk_files]
+        chunks = [load_record(path, Chunk) for path in inputs.chunk_files]
         result = merge(chunks, design.to_numpy(), contrast.weights, sidedness=side)
         return contrast, side, result, load_space(inputs.mask_file)
 

@@ -104,7 +104,14 @@ class _MakeReportInputSpec(BaseInterfaceInputSpec):
     subjects_figure_file = File(exists=True, desc='figure of all subjects')
     coverage_figure_file = File(exists=True, desc='figure of the coverage')
     fwhm_mm = traits.Float(0.0, usedefault=True, desc='FWHM of the smoothing in mm, for the text')
-    mask_method = traits.Str('given', usedefault=True, desc='method of the mask, for the text')
+    mask_method = traits.Enum(
+        'given',
+        'intersection',
+        'coverage',
+        'template',
+        usedefault=True,
+        desc='method of the mask, for the text',
+    )
 
 
 class _MakeReportOutputSpec(TraitedSpec):

@@ -152,6 +152,12 @@ class Threshold(SimpleInterface):
             return passing, float(heights[passing].min(initial=np.inf))
         if inputs.method == 'height':
             threshold = inputs.height
+            if not 0 < threshold < np.inf:
+                raise InputError(
+                    'The height of the threshold is out of range.',
+                    found=f'height={threshold:g}',
+                    expected="a number above 0; for the lower side set sidedness='negative'",
+                )
         else:
             threshold = height_threshold(values, inputs.method, inputs.alpha, side)
         return heights >= threshold, threshold

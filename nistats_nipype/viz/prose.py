@@ -68,7 +68,8 @@ def describe_result(test, threshold, permutation, clusters):
             f'{_count(n_voxels, "voxel")} in {_count(threshold["NumberOfClusters"], "cluster")} '
             f'reach {how} ({_SIDES[threshold["Sidedness"]]}).'
         )
-        peak = clusters.iloc[0]
+        # Positive clusters come first in the table, whatever their size.
+        peak = clusters.loc[clusters['n_voxels'].idxmax()]
         first += (
             f' The largest cluster peaks at ({peak["x_mm"]:g}, {peak["y_mm"]:g}, '
             f'{peak["z_mm"]:g}) mm with z = {peak["peak_stat"]:.2f}.'

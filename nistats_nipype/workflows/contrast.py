@@ -6,6 +6,7 @@ from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from ..designs.contrasts import contrast_label
+from ..exceptions import InputError
 from ..interfaces import (
     ComputeContrast,
     DefineContrast,
@@ -101,11 +102,18 @@ def init_contrast_wf(
     section_file, summary_file
         What the report says, and the answer in a sentence (JSON).
 
+    Raises
+    ------
+    InputError
+        If a level is not between 0 and 1.
+
     Examples
     --------
     >>> init_contrast_wf(contrast_name='left vs right', definition='intercept').name
     'contrast_leftVsRight_wf'
     """
+    # Here, because the nodes that use them come after hours of permutations.
+    _check_levels(alpha_uncorrected=alpha_uncorrected, alpha_fwe=alpha_fwe)
     fields = ['contrast_file', *_MAPS, 'z_uncorrected_file', 'clusters_uncorrected_file']
     if n_perm:
         fields += [*_PERMUTED, 'z_fwe_file', 'clusters_fwe_file']
@@ -160,6 +168,17 @@ def init_contrast_wf(
     if out_dir is not None:
         _add_sink(workflow, out_dir, fields)
     return workflow
+
+
+def _check_levels(**levels):
+    for name, alpha in levels.items():
+        if not 0 < alpha < 1:
+            raise InputError(
+                'The error rate is not between 0 and 1.',
+                found=f'{name}={alpha:g}',
+                expected='for instance 0.05, or 0.001',
+                advice='Give a p value; thresholds on the statistic go by other names.',
+            )
 
 
 def _add_threshold(workflow, label, title, **parameters):

@@ -123,7 +123,9 @@ def init_second_level_wf(
     Raises
     ------
     ContrastError
-        If two contrasts would share file names.
+        If there is no contrast, or two would share file names.
+    InputError
+        If a level is not between 0 and 1.
 
     Examples
     --------

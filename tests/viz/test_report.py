@@ -206,7 +206,7 @@ def test_table_headers_have_scope_and_words(render):
     headers = page.find('th')
     assert all(each['scope'] in ('col', 'row') for each in headers)
     names = [each['text'] for each in headers if each['scope'] == 'col']
-    assert names[:5] == ['Cluster', 'Peak', 'x (mm)', 'Statistic', 'p (fwe)']
+    assert names[:5] == ['Cluster', 'Peak', 'x (mm)', 'Statistic', 'p (FWE)']
 
 
 def test_tables_can_be_downloaded_whole(render, clusters):
