@@ -8,6 +8,7 @@ from nipype.interfaces.base import (
     InputMultiObject,
     SimpleInterface,
     TraitedSpec,
+    isdefined,
     traits,
 )
 
@@ -30,6 +31,11 @@ class _DrawScheduleInputSpec(BaseInterfaceInputSpec):
         desc='assumption about the errors: permute, flip signs, both, or chosen by the design '
         '(sign flips where the contrast involves the mean of the data)',
     )
+    blocks_file = File(
+        exists=True,
+        desc="exchangeability blocks in PALM's format: whole numbers, one row per observation, "
+        'one column (exchangeable within) or one per level (.csv, or separated by blanks or tabs)',
+    )
 
 
 class _DrawScheduleOutputSpec(TraitedSpec):
@@ -50,6 +56,7 @@ class DrawSchedule(SimpleInterface):
     output_spec = _DrawScheduleOutputSpec
 
     def _run_interface(self, runtime):
+        from ..designs.blocks import load_blocks
         from ..images.files import save_json
         from ..stats.exchange import draw_schedule
 
@@ -62,8 +69,10 @@ class DrawSchedule(SimpleInterface):
             n_perm=inputs.n_perm,
             seed=inputs.seed,
             errors=inputs.errors,
+            blocks=load_blocks(inputs.blocks_file) if isdefined(inputs.blocks_file) else None,
         )
         metadata = {
+            'ExchangeabilityBlocks': None if schedule.blocks is None else schedule.blocks.tolist(),
             'Errors': schedule.errors,
             'ErrorsChosenBy': 'design' if inputs.errors == 'auto' else 'user',
             'NumberOfRelabellings': schedule.n_relabellings,
@@ -89,7 +98,8 @@ def _save_schedule(schedule, path):
     return save_arrays(path, **{**fields, 'n_possible': str(schedule.n_possible)})
 
 
-def _load_schedule(path):
+def load_schedule(path):
+    """Read what DrawSchedule wrote."""
     from ..stats.exchange import Schedule
 
     stored = load_record(path, Schedule, optional=('signs', 'orders', 'blocks'))
@@ -100,7 +110,9 @@ def _load_schedule(path):
     )
 
 
-class _PermuteInputSpec(BaseInterfaceInputSpec):
+class PermuteInputSpec(BaseInterfaceInputSpec):
+    """Inputs of whatever runs over a chunk of relabellings."""
+
     in_files = InputMultiObject(
         File(exists=True),
         mandatory=True,
@@ -144,7 +156,7 @@ class Permute(SimpleInterface):
     1
     """
 
-    input_spec = _PermuteInputSpec
+    input_spec = PermuteInputSpec
     output_spec = _PermuteOutputSpec
 
     def _run_interface(self, runtime):
@@ -156,7 +168,7 @@ class Permute(SimpleInterface):
         inputs = self.inputs
         design = load_design(inputs.design_file)
         contrast = load_contrast(inputs.contrast_file, design)
-        schedule = _load_schedule(inputs.schedule_file)
+        schedule = load_schedule(inputs.schedule_file)
         start, stop = chunk_bounds(schedule.n_relabellings, inputs.chunk, inputs.n_chunks)
         data = load_observations(
             inputs.in_files, inputs.mask_file, zero_is_missing=inputs.zero_is_missing
@@ -178,7 +190,9 @@ class Permute(SimpleInterface):
         return runtime
 
 
-class _MergePermutationsInputSpec(BaseInterfaceInputSpec):
+class MergeInputSpec(BaseInterfaceInputSpec):
+    """Inputs of whatever merges chunks."""
+
     chunk_files = InputMultiObject(
         File(exists=True), mandatory=True, desc='all chunks of one schedule, in any order'
     )
@@ -189,6 +203,9 @@ class _MergePermutationsInputSpec(BaseInterfaceInputSpec):
     sidedness = traits.Enum(
         'two-sided', 'positive', 'negative', usedefault=True, desc='side of the chunks'
     )
+
+
+class _MergePermutationsInputSpec(MergeInputSpec):
     signed_z = traits.Bool(
         False, usedefault=True, desc="give cor_z_score the sign of t; nistats' has none"
     )
@@ -257,7 +274,6 @@ class MergePermutations(SimpleInterface):
 
     def _metadata(self, contrast, side, result):
         import numpy as np
-        from nipype.interfaces.base import isdefined
 
         from ..images.files import load_json
 

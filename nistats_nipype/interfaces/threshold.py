@@ -167,6 +167,9 @@ class _TableClustersInputSpec(BaseInterfaceInputSpec):
     in_file = File(exists=True, mandatory=True, desc='map that the peaks are read from')
     labels_file = File(exists=True, mandatory=True, desc='cluster numbers, 0 outside clusters')
     p_fwe_file = File(exists=True, desc='corrected p map, for a column of the table')
+    p_extent_file = File(exists=True, desc='corrected p map of cluster extent, likewise')
+    p_mass_file = File(exists=True, desc='corrected p map of cluster mass, likewise')
+    p_tfce_file = File(exists=True, desc='corrected p map of TFCE, likewise')
     min_distance_mm = traits.Float(
         8.0, usedefault=True, desc='smallest distance of two peaks of a cluster in mm'
     )
@@ -201,10 +204,12 @@ class TableClusters(SimpleInterface):
         labels = load_volume(inputs.labels_file, dtype=np.int32)
         check_same_grid(stat, labels, names=(inputs.in_file, inputs.labels_file))
         extra = {}
-        if isdefined(inputs.p_fwe_file):
-            p_fwe = load_volume(inputs.p_fwe_file)
-            check_same_grid(stat, p_fwe, names=(inputs.in_file, inputs.p_fwe_file))
-            extra['p_fwe'] = p_fwe.data
+        for column in ('p_fwe', 'p_extent', 'p_mass', 'p_tfce'):
+            path = getattr(inputs, f'{column}_file')
+            if isdefined(path):
+                p = load_volume(path)
+                check_same_grid(stat, p, names=(inputs.in_file, path))
+                extra[column] = p.data
         table = cluster_table(
             stat.data,
             stat.affine,
@@ -214,7 +219,7 @@ class TableClusters(SimpleInterface):
             extra=extra,
         )
         # Maps are in single precision; more digits would be noise.
-        table = table.round({'peak_stat': 6, 'p_fwe': 8})
+        table = table.round({'peak_stat': 6, **dict.fromkeys(extra, 8)})
         out_file = Path(runtime.cwd) / 'clusters.tsv'
         self._results['clusters_file'] = save_table(table, out_file)
         return runtime

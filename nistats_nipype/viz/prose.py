@@ -81,6 +81,45 @@ def describe_result(test, threshold, permutation, clusters):
     return first
 
 
+_SPATIAL = {'extent': 'cluster extent', 'mass': 'cluster mass', 'tfce': 'TFCE'}
+
+
+def describe_spatial(thresholds, spatial):
+    """Say what survives by cluster extent, cluster mass and TFCE.
+
+    Parameters
+    ----------
+    thresholds : dict of {str: dict}
+        Metadata of the thresholded maps, by 'extent', 'mass' or 'tfce'.
+    spatial : dict or None
+        Metadata of the permutation test.
+
+    Returns
+    -------
+    str
+        With a blank in front; empty if there is nothing to say.
+
+    Examples
+    --------
+    >>> threshold = {'NumberOfVoxelsPositive': 90, 'NumberOfVoxelsNegative': 0,
+    ...              'NumberOfClusters': 2, 'Alpha': 0.05}
+    >>> describe_spatial({'tfce': threshold}, {'SmallestCorrectedP': {'tfce': 0.002}})
+    ' By TFCE: 90 voxels in 2 clusters at FWE-corrected p < .05 (smallest p = .002).'
+    """
+    text = ''
+    for name, threshold in thresholds.items():
+        n_voxels = threshold['NumberOfVoxelsPositive'] + threshold['NumberOfVoxelsNegative']
+        found = 'nothing'
+        if n_voxels:
+            clusters = _count(threshold['NumberOfClusters'], 'cluster')
+            found = f'{_count(n_voxels, "voxel")} in {clusters}'
+        text += (
+            f' By {_SPATIAL[name]}: {found} at FWE-corrected p < {_level(threshold["Alpha"])} '
+            f'(smallest {format_p(spatial["SmallestCorrectedP"][name])}).'
+        )
+    return text
+
+
 def describe_permutation(permutation):
     """Say how many relabellings of which kind were used.
 

@@ -18,9 +18,18 @@ from ..interfaces import (
     TableClusters,
     Threshold,
 )
+from ..interfaces.sink import CORRECTED
 from .permutation import init_permutation_wf
+from .spatial import CLUSTER_OUTPUTS, TFCE_OUTPUTS, init_spatial_wf
 
-_INPUTS = ['observations_file', 'mask_file', 'design_file', 'model_file', 'model_metadata_file']
+_INPUTS = [
+    'observations_file',
+    'mask_file',
+    'design_file',
+    'model_file',
+    'model_metadata_file',
+    'blocks_file',
+]
 _MAPS = ['effect_file', 'variance_file', 'stat_file', 'z_file', 'p_file']
 _PERMUTED = ['p_uncorrected_file', 'p_fwe_file', 'logp_fwe_file', 'cor_z_score_file', 'null_file']
 
@@ -39,6 +48,8 @@ def init_contrast_wf(
     alpha_fwe=0.05,
     cluster_threshold=0,
     connectivity=26,
+    cluster_forming_z=None,
+    tfce=False,
     out_dir=None,
     omp_nthreads=1,
     name=None,
@@ -75,6 +86,11 @@ def init_contrast_wf(
         Smallest cluster of the thresholded maps, in voxels.
     connectivity : {26, 18, 6}, default 26
         Neighbours of a voxel.
+    cluster_forming_z : float, optional
+        Cluster-forming threshold, as a normal score, of permutation inference on cluster
+        extent and mass; left out without it.
+    tfce : bool, default False
+        Whether to add permutation inference with TFCE.
     out_dir : path-like, optional
         Absolute path of the results folder. Without it nothing is sunk.
     name : str, optional
@@ -86,6 +102,8 @@ def init_contrast_wf(
         Packed observations, their mask, their design.
     model_file, model_metadata_file
         The fitted model and what is known of it.
+    blocks_file
+        Exchangeability blocks in PALM's format; optional.
 
     Outputs
     -------
@@ -98,7 +116,9 @@ def init_contrast_wf(
     p_uncorrected_file, p_fwe_file, logp_fwe_file, cor_z_score_file, null_file
         Results of the permutations, if any.
     z_fwe_file, clusters_fwe_file
-        z where the corrected p passes, and its clusters, if there are permutations.
+        z where the corrected p passes, and its clusters, if there are permutations. Likewise
+        with ``extent``, ``mass`` and ``tfce`` in place of ``fwe``, where they were asked for,
+        beside the outputs of :func:`~nistats_nipype.workflows.init_spatial_wf`.
     section_file, summary_file
         What the report says, and the answer in a sentence (JSON).
 
@@ -116,8 +136,12 @@ def init_contrast_wf(
     _check_levels(alpha_uncorrected=alpha_uncorrected, alpha_fwe=alpha_fwe)
     fields = ['contrast_file', *_MAPS, 'z_uncorrected_file', 'clusters_uncorrected_file']
     if n_perm:
-        fields += [*_PERMUTED, 'z_fwe_file', 'clusters_fwe_file']
-    inputnode = pe.Node(niu.IdentityInterface(_INPUTS), name='inputnode')
+        fields += _PERMUTED
+        fields += CLUSTER_OUTPUTS if cluster_forming_z is not None else []
+        fields += TFCE_OUTPUTS if tfce else []
+        corrections = _corrections(cluster_forming_z, tfce)
+        fields += [f'{kind}_{label}_file' for label in corrections for kind in ('z', 'clusters')]
+    inputnode = pe.Node(niu.IdentityInterface(_INPUTS, mandatory_inputs=False), name='inputnode')
     fields += ['summary_file']
     outputnode = pe.Node(niu.IdentityInterface([*fields, 'section_file']), name='outputnode')
     define = pe.Node(
@@ -162,12 +186,35 @@ def init_contrast_wf(
             missing='error' if missing == 'error' else 'drop_voxel',
             omp_nthreads=omp_nthreads,
         )
-        title = f'{contrast_name}: z, p < {alpha_fwe:g} FWE-corrected'
-        _add_threshold(workflow, 'fwe', title, method='fwe', alpha=alpha_fwe, **shape)
+        for label, words in corrections.items():
+            title = f'{contrast_name}: z, p < {alpha_fwe:g} FWE-corrected{words}'
+            _add_threshold(workflow, label, title, method='fwe', alpha=alpha_fwe, **shape)
         _add_permutation(workflow, permutation_wf, contrast_name, alpha_fwe)
+        if len(corrections) > 1:
+            spatial_wf = init_spatial_wf(
+                cluster_forming_z=cluster_forming_z,
+                tfce=tfce,
+                connectivity=connectivity,
+                n_chunks=n_chunks,
+                sidedness=sidedness,
+                missing='error' if missing == 'error' else 'drop_voxel',
+                omp_nthreads=omp_nthreads,
+            )
+            _add_spatial(workflow, spatial_wf, corrections)
     if out_dir is not None:
         _add_sink(workflow, out_dir, fields)
     return workflow
+
+
+def _corrections(cluster_forming_z, tfce):
+    """Corrected maps that are made, with the words for their titles."""
+    corrections = {'fwe': ''}
+    if cluster_forming_z is not None:
+        formed = f'clusters formed at z > {cluster_forming_z:g}'
+        corrections |= {'extent': f', extent of {formed}', 'mass': f', mass of {formed}'}
+    if tfce:
+        corrections['tfce'] = ', TFCE'
+    return corrections
 
 
 def _check_levels(**levels):
@@ -223,7 +270,8 @@ def _add_permutation(workflow, permutation_wf, contrast_name, alpha):
     workflow.connect([
         (inputnode, permutation_wf, [('observations_file', 'inputnode.in_files'),
                                      ('mask_file', 'inputnode.mask_file'),
-                                     ('design_file', 'inputnode.design_file')]),
+                                     ('design_file', 'inputnode.design_file'),
+                                     ('blocks_file', 'inputnode.blocks_file')]),
         (define, permutation_wf, [('contrast_file', 'inputnode.contrast_file')]),
         (permutation_wf, outputnode, [(f'outputnode.{field}', field) for field in _PERMUTED]),
         (permutation_wf, plot_null, [('outputnode.null_file', 'null_file')]),
@@ -239,24 +287,71 @@ def _add_permutation(workflow, permutation_wf, contrast_name, alpha):
     workflow.connect(permutation_wf, 'outputnode.p_fwe_file', threshold, 'p_file')
 
 
+def _add_spatial(workflow, spatial_wf, corrections):
+    """Connect inference on clusters and with TFCE; its p goes into every table."""
+    inputnode, outputnode, define, permutation_wf, summarize = map(
+        workflow.get_node,
+        ('inputnode', 'outputnode', 'define_contrast', 'permutation_wf', 'summarize_contrast'),
+    )
+    fields = CLUSTER_OUTPUTS if 'extent' in corrections else []
+    fields = fields + (TFCE_OUTPUTS if 'tfce' in corrections else [])
+    workflow.connect([
+        (inputnode, spatial_wf, [('observations_file', 'inputnode.in_files'),
+                                 ('mask_file', 'inputnode.mask_file'),
+                                 ('design_file', 'inputnode.design_file')]),
+        (define, spatial_wf, [('contrast_file', 'inputnode.contrast_file')]),
+        (permutation_wf, spatial_wf, [
+            (f'outputnode.{field}', f'inputnode.{field}')
+            for field in ('schedule_file', 'schedule_metadata_file')
+        ]),
+        (spatial_wf, outputnode, [(f'outputnode.{field}', field) for field in fields]),
+        (spatial_wf, summarize, [('outputnode.metadata_file', 'spatial_metadata_file')]),
+    ])  # fmt: skip
+    spatial = [label for label in corrections if label != 'fwe']
+    for label in spatial:
+        threshold = workflow.get_node(f'threshold_{label}')
+        workflow.connect(spatial_wf, f'outputnode.{label}_p_fwe_file', threshold, 'p_file')
+        for name in ('uncorrected', *corrections):
+            table = workflow.get_node(f'table_{name}')
+            workflow.connect(
+                spatial_wf, f'outputnode.{label}_p_fwe_file', table, f'p_{label}_file'
+            )
+        workflow.connect(
+            permutation_wf,
+            'outputnode.p_fwe_file',
+            workflow.get_node(f'table_{label}'),
+            'p_fwe_file',
+        )
+
+
 def _add_sink(workflow, out_dir, fields):
     """Copy results, figures and metadata to the results folder."""
     ds_contrast = pe.Node(SinkContrast(out_dir=str(out_dir)), name='ds_contrast')
     outputnode = workflow.get_node('outputnode')
     permutation_wf = workflow.get_node('permutation_wf')
-    plots = ['plot_uncorrected', 'plot_slices']
     metadata = {'contrast': 'compute_contrast', 'uncorrected': 'threshold_uncorrected'}
-    names = ['desc-uncorrectedThreshold_glass', 'desc-uncorrectedThreshold_slices']
+    names = {
+        'plot_uncorrected': 'desc-uncorrectedThreshold_glass',
+        'plot_slices': 'desc-uncorrectedThreshold_slices',
+    }
+    for label, desc in CORRECTED.items():
+        if workflow.get_node(f'threshold_{label}') is not None:
+            metadata[label] = f'threshold_{label}'
+            names[f'plot_{label}'] = f'desc-{desc}Threshold_glass'
     if permutation_wf is not None:
-        plots += ['plot_fwe', 'plot_cor_z', 'plot_null']
-        names += ['desc-voxelFWEThreshold_glass', 'desc-voxelFWE_glass', 'desc-voxelFWE_null']
-        metadata['fwe'] = 'threshold_fwe'
+        names |= {'plot_cor_z': 'desc-voxelFWE_glass', 'plot_null': 'desc-voxelFWE_null'}
         workflow.connect(
             permutation_wf, 'outputnode.metadata_file', ds_contrast, 'permutation_metadata_file'
         )
-    ds_contrast.inputs.figure_names = names
-    figures = pe.Node(niu.Merge(len(plots)), name='list_figures')
-    for index, plot in enumerate(plots, start=1):
+    spatial_wf = workflow.get_node('spatial_wf')
+    if spatial_wf is not None:
+        workflow.connect([
+            (spatial_wf, ds_contrast, [('outputnode.metadata_file', 'spatial_metadata_file'),
+                                       ('outputnode.null_file', 'spatial_null_file')]),
+        ])  # fmt: skip
+    ds_contrast.inputs.figure_names = list(names.values())
+    figures = pe.Node(niu.Merge(len(names)), name='list_figures')
+    for index, plot in enumerate(names, start=1):
         workflow.connect(workflow.get_node(plot), 'figure_file', figures, f'in{index}')
     for part, node in metadata.items():
         workflow.connect(

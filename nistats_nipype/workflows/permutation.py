@@ -14,6 +14,7 @@ _OUTPUTS = [
     'null_file',
     'metadata_file',
 ]
+_SCHEDULE = [('schedule_file', 'schedule_file'), ('metadata_file', 'schedule_metadata_file')]
 
 
 def init_permutation_wf(
@@ -72,9 +73,13 @@ def init_permutation_wf(
         Design matrix (TSV).
     contrast_file
         Contrast (JSON).
+    blocks_file
+        Exchangeability blocks in PALM's format; optional.
 
     Outputs
     -------
+    schedule_file, schedule_metadata_file
+        Relabellings (.npz), and how they were drawn (JSON).
     stat_file
         Observed t or F.
     p_uncorrected_file, p_fwe_file, logp_fwe_file
@@ -92,10 +97,15 @@ def init_permutation_wf(
     ['draw_schedule', 'inputnode', 'merge_permutations', 'outputnode', 'permute']
     """
     inputnode = pe.Node(
-        niu.IdentityInterface(['in_files', 'mask_file', 'design_file', 'contrast_file']),
+        niu.IdentityInterface(
+            ['in_files', 'mask_file', 'design_file', 'contrast_file', 'blocks_file'],
+            mandatory_inputs=False,
+        ),
         name='inputnode',
     )
-    outputnode = pe.Node(niu.IdentityInterface(_OUTPUTS), name='outputnode')
+    outputnode = pe.Node(
+        niu.IdentityInterface([*_OUTPUTS, *(name for _, name in _SCHEDULE)]), name='outputnode'
+    )
     draw_schedule = pe.Node(
         DrawSchedule(n_perm=n_perm, seed=seed, errors=errors), name='draw_schedule', mem_gb=0.5
     )
@@ -119,7 +129,9 @@ def init_permutation_wf(
     workflow = pe.Workflow(name=name)
     workflow.connect([
         (inputnode, draw_schedule, [('design_file', 'design_file'),
-                                    ('contrast_file', 'contrast_file')]),
+                                    ('contrast_file', 'contrast_file'),
+                                    ('blocks_file', 'blocks_file')]),
+        (draw_schedule, outputnode, _SCHEDULE),
         (inputnode, permute, [('in_files', 'in_files'),
                               ('mask_file', 'mask_file'),
                               ('design_file', 'design_file'),
