@@ -28,6 +28,7 @@ class _Item(NamedTuple):
 
 _PARAMETRIC = ('model', 'contrast')
 _PERMUTATION = ('contrast', 'permutation')
+_SPATIAL = ('contrast', 'spatial')
 
 #: Corrected maps, and the desc label of their files.
 CORRECTED = {'fwe': 'voxelFWE', 'extent': 'extentFWE', 'mass': 'massFWE', 'tfce': 'tfceFWE'}
@@ -43,7 +44,8 @@ def _corrected_items():
     """Names of the maps and tables that each correction gives."""
     items = {}
     for label, desc in CORRECTED.items():
-        metadata = (*_PERMUTATION, label)
+        made = _PERMUTATION if label == 'fwe' else _SPATIAL
+        metadata = (*made, label)
         items[f'z_{label}_file'] = _Item(
             f'stat-z_desc-{desc}Threshold_statmap',
             f'z where the {_WORDS[label]} passes, 0 elsewhere',
@@ -53,7 +55,6 @@ def _corrected_items():
             f'desc-{desc}Threshold_clusters', 'Clusters and peaks', metadata
         )
         if label != 'fwe':
-            made = ('contrast', 'permutation', 'spatial')
             items[f'{label}_p_fwe_file'] = _Item(
                 f'stat-p_desc-{desc}_statmap', _WORDS[label], made
             )
@@ -100,16 +101,16 @@ CONTRAST_ITEMS = {
         'desc-voxelFWE_null', 'Maximum statistic of every relabelling', _PERMUTATION
     ),
     'summary_file': _Item('summary', 'The answer in a sentence', None),
-    'tfce_file': _Item('stat-tfce_statmap', 'TFCE, without a sign', (*_PERMUTATION, 'spatial')),
+    'tfce_file': _Item('stat-tfce_statmap', 'TFCE, without a sign', _SPATIAL),
     'tfce_p_uncorrected_file': _Item(
         'stat-p_desc-tfce_statmap',
         'Permutation p of TFCE, uncorrected',
-        (*_PERMUTATION, 'spatial'),
+        _SPATIAL,
     ),
     'spatial_null_file': _Item(
         'desc-spatialFWE_null',
         'Largest cluster extent, cluster mass and TFCE of every relabelling',
-        (*_PERMUTATION, 'spatial'),
+        _SPATIAL,
     ),
     **_corrected_items(),
 }

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..exceptions import InputError
+from ..exceptions import InputError, ScheduleError
 from .clusters import label
 from .design import partition
 from .graphs import Graph, check_graph
@@ -42,6 +42,9 @@ class SpatialChunk(NamedTuple):
     observed : ndarray of shape (3, V), float64
         Extent and mass of the cluster at each point, 0 outside clusters, and TFCE; none with
         a sign; NaN at points that are not tested.
+    settings : ndarray of shape (4,), float64
+        Cluster-forming threshold in the units of the statistic, exponents E and H of TFCE (NaN
+        for what was not asked for), and how many pairs of tested points are neighbours.
     """
 
     start: int
@@ -51,6 +54,7 @@ class SpatialChunk(NamedTuple):
     maxima: np.ndarray
     counts: np.ndarray
     observed: np.ndarray
+    settings: np.ndarray
 
 
 class SpatialResult(NamedTuple):
@@ -148,6 +152,7 @@ def permute_spatial(
         maxima=np.full((3, n_rows), np.nan),
         counts=np.zeros(n_points, dtype=np.int64),
         observed=np.full((3, n_points), np.nan),
+        settings=_settings(measures),
     )
     works = [_make_work(measures) for _ in range(num_threads)]
     with ThreadPoolExecutor(num_threads) as pool:
@@ -168,6 +173,13 @@ def permute_spatial(
                 chunk.maxima[:, low - task.start + share] = maxima
                 chunk.counts[task.tested] += counts
     return chunk
+
+
+def _settings(measures):
+    """What chunks must have in common, as numbers."""
+    threshold = np.nan if measures.threshold is None else measures.threshold
+    exponents = (np.nan, np.nan) if measures.exponents is None else measures.exponents
+    return np.array([threshold, *exponents, len(measures.graph.indices) // 2], dtype=np.float64)
 
 
 def _check_spatial(threshold, tfce):
@@ -201,16 +213,22 @@ def _restrict(graph, tested):
 
 
 def _maps(values, task, schedule, rows, pool):
-    """Statistic maps (t or F) of some relabellings at the tested points: (B, tested)."""
-    from .kernels import correlation_maps
+    """Statistic maps (t or F) of some relabellings at the tested points: (B, tested).
 
+    Where a relabelling leaves no residuals, as it can with data of few different values, the
+    statistic is infinite but for rounding, which would decide between equivalent relabellings:
+    correlations that the voxelwise test takes for 1 are taken for the largest below.
+    """
+    from .kernels import TIE, correlation_maps
+
+    largest = 1.0 - TIE
     weights = relabelled_basis(task.split, schedule, rows)
     n_interest = task.split.interest.shape[1]
 
     def work(points):
         out = np.empty((len(rows), len(points)))
         correlation_maps(weights, n_interest, unit_residuals(values, task.split, points), out)
-        return to_stat(out, task.split)
+        return to_stat(np.clip(out, -largest, largest, out=out), task.split)
 
     return np.concatenate(list(pool.map(work, task.blocks)), axis=1)
 
@@ -297,6 +315,7 @@ def merge_spatial(chunks, design, contrast, *, sidedness='two-sided'):
         If relabellings are missing or there twice, or if the chunks do not belong together.
     """
     chunks = check_chunks(chunks, tested_side(partition(design, contrast), sidedness))
+    _check_settings(chunks)
     maxima = np.concatenate([chunk.maxima for chunk in chunks], axis=1)
     counts = np.sum([chunk.counts for chunk in chunks], axis=0)
     n_relabellings = maxima.shape[1]
@@ -316,6 +335,24 @@ def merge_spatial(chunks, design, contrast, *, sidedness='two-sided'):
             null=maxima[row],
         )
     return results
+
+
+def _check_settings(chunks):
+    """Refuse chunks that did not measure the same."""
+    first = chunks[0].settings
+    for chunk in chunks:
+        if not np.array_equal(chunk.settings, first, equal_nan=True):
+            raise ScheduleError(
+                'The chunks did not measure the same.',
+                found=f'{_describe(first)}; and {_describe(chunk.settings)}',
+                expected='one cluster-forming threshold, one pair of exponents, one graph',
+                advice='Run all chunks again with the same settings.',
+            )
+
+
+def _describe(settings):
+    threshold, E, H, n_pairs = settings
+    return f'threshold {threshold:.6g}, E {E:g}, H {H:g}, {n_pairs:.0f} pairs of neighbours'
 
 
 def cluster_forming(threshold, unit, design, contrast):
@@ -343,7 +380,7 @@ def cluster_forming(threshold, unit, design, contrast):
     Examples
     --------
     >>> round(cluster_forming(3.1, 'z', np.ones((20, 1)), [1]), 3)
-    3.762
+    3.594
     """
     if unit not in ('z', 'p', 'stat'):
         raise InputError(

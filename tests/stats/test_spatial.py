@@ -189,3 +189,50 @@ def test_bad_requests_are_refused():
     chunk = permute_spatial(*problem, ADJACENCY[6], threshold=2.0, stop=10)
     with pytest.raises(ScheduleError, match='add up'):
         merge_spatial([chunk], design, [1])
+
+
+@pytest.mark.parametrize(
+    ('other', 'words'),
+    [
+        ({'threshold': 50.5}, 'threshold 50.5'),
+        ({'tfce': (1.0, 2.0)}, 'E 1, H 2'),
+        ({'tfce': None}, 'E nan, H nan'),
+        ({'adjacency': ADJACENCY[18]}, 'pairs of neighbours'),
+    ],
+)
+def test_chunks_of_other_settings_are_refused(other, words):
+    """Even if nothing is in a cluster, so that the observed maps do not differ."""
+    values, design = smooth_maps(6), np.ones((6, 1))
+    schedule = draw_schedule(design, [1], n_perm=20)
+    options = {'adjacency': ADJACENCY[6], 'threshold': 50.0, 'tfce': (0.5, 2.0)}
+    first = permute_spatial(values, design, [1], schedule, stop=10, **options)
+    second = permute_spatial(values, design, [1], schedule, start=10, **{**options, **other})
+    assert (first.observed[:2] == 0).all()
+    second = second._replace(observed=first.observed)
+    with pytest.raises(ScheduleError, match='did not measure the same') as error:
+        merge_spatial([first, second], design, [1])
+    assert words in error.value.found
+
+
+def test_relabellings_without_residuals_are_ties():
+    """Lesion maps: 0 and 1 only, which some relabellings split without an exception.
+
+    Their statistic is infinite but for rounding, which must not decide between two relabellings
+    that are the same with the groups exchanged.
+    """
+    rng = np.random.default_rng(1)
+    values = rng.normal(size=(8, MASK.sum()))
+    lesion = np.array([1.0, 1, 1, 0, 0, 1, 0, 0])
+    values[:, [20, 21, 60]] = lesion[:, None]
+    design = np.column_stack([np.ones(8), np.repeat([0, 1], 4)])
+    schedule = draw_schedule(design, [0, 1], n_perm=100)
+    options = {'adjacency': ADJACENCY[6], 'threshold': 3.0, 'tfce': (0.5, 2.0)}
+    result = run(values, design, [0, 1], schedule, **options)
+    share = lesion[schedule.orders][:, :4].mean(axis=1)
+    split = (share == 0) | (share == 1)
+    assert split.sum() == 2  # one relabelling, and the one with the groups exchanged
+    for name in ('mass', 'tfce'):
+        null = result[name].null
+        assert np.isfinite(null).all()
+        assert null[split].min() > 1e3 * null[~split].max()
+        np.testing.assert_allclose(null[split], null[split][0], rtol=1e-9)
