@@ -12,6 +12,7 @@ from nipype.interfaces.base import (
     traits,
 )
 
+from .evidence import interval_metadata, load_schedule_metadata, tail_metadata, warn_of_few
 from .loaders import load_contrast, load_design, load_record
 
 
@@ -203,11 +204,31 @@ class MergeInputSpec(BaseInterfaceInputSpec):
     sidedness = traits.Enum(
         'two-sided', 'positive', 'negative', usedefault=True, desc='side of the chunks'
     )
+    tail = traits.Enum(
+        'none',
+        'gpd',
+        'gamma',
+        usedefault=True,
+        desc='approximate the tail of the null distribution of the maximum, for corrected p below '
+        'what the relabellings can count: generalised Pareto for the upper tail, or gamma for '
+        'all of it; needs schedule_metadata_file. No effect where all relabellings were used, '
+        'and none on cluster extent',
+    )
 
 
 class _MergePermutationsInputSpec(MergeInputSpec):
     signed_z = traits.Bool(
         False, usedefault=True, desc="give cor_z_score the sign of t; nistats' has none"
+    )
+    fdr_method = traits.Enum(
+        'BH',
+        'BKY',
+        usedefault=True,
+        desc='false discovery rate of the uncorrected p: Benjamini-Hochberg, or adaptive '
+        '(Benjamini-Krieger-Yekutieli)',
+    )
+    fdr_alpha = traits.Float(
+        0.05, usedefault=True, desc='the only level that adjusted p by BKY can be compared with'
     )
 
 
@@ -217,6 +238,8 @@ class _MergePermutationsOutputSpec(TraitedSpec):
     p_fwe_file = File(exists=True, desc='familywise-error-corrected p; 1 outside the mask')
     logp_fwe_file = File(exists=True, desc='-log10 of the corrected p; 0 outside the mask')
     cor_z_score_file = File(exists=True, desc='z of the corrected p, not below 0')
+    q_fdr_file = File(exists=True, desc='FDR-adjusted permutation p; 1 outside the mask')
+    logq_fdr_file = File(exists=True, desc='-log10 of the FDR-adjusted p; 0 outside the mask')
     null_file = File(exists=True, desc='maximum statistic of every relabelling (TSV)')
     metadata_file = File(exists=True, desc='how the p values were made (JSON)')
 
@@ -226,11 +249,12 @@ class MergePermutations(SimpleInterface):
 
     p is the share of the relabellings, the observed one included, that reach the
     observed value: at the same voxel (uncorrected), or anywhere in the mask (corrected).
+    With a ``tail``, small corrected p are read off a distribution fitted to the maxima.
 
     Examples
     --------
-    >>> MergePermutations().inputs.signed_z
-    False
+    >>> MergePermutations(tail='gpd').inputs.fdr_method
+    'BH'
     """
 
     input_spec = _MergePermutationsInputSpec
@@ -244,19 +268,22 @@ class MergePermutations(SimpleInterface):
 
         cwd = Path(runtime.cwd)
         contrast, side, result, space = self._merge()
-        logp = -np.log10(result.p_fwe) + 0.0
-        z = corrected_z(result.p_fwe, result.stat if self.inputs.signed_z else None)
+        found, metadata = self._correct(side, result)
+        q = self._adjust(result.p_uncorrected)
+        z = corrected_z(found.p, result.stat if self.inputs.signed_z else None)
         for name, row, fill in (
             ('stat', result.stat, 0.0),
             ('p_uncorrected', result.p_uncorrected, 1.0),
-            ('p_fwe', result.p_fwe, 1.0),
-            ('logp_fwe', logp, 0.0),
+            ('p_fwe', found.p, 1.0),
+            ('logp_fwe', -np.log10(found.p) + 0.0, 0.0),
             ('cor_z_score', z, 0.0),
+            ('q_fdr', q, 1.0),
+            ('logq_fdr', -np.log10(q) + 0.0, 0.0),
         ):
             self._results[f'{name}_file'] = space.save(row, cwd / f'{name}.nii.gz', fill=fill)
         null = _null_table(result.null, contrast.kind, side)
         self._results['null_file'] = save_table(null, cwd / 'null.tsv')
-        metadata = self._metadata(contrast, side, result)
+        metadata |= {'Statistic': contrast.kind, 'SmallestFDRAdjustedP': float(np.nanmin(q))}
         self._results['metadata_file'] = save_json(metadata, cwd / 'permutation.json')
         return runtime
 
@@ -272,30 +299,50 @@ class MergePermutations(SimpleInterface):
         result = merge(chunks, design.to_numpy(), contrast.weights, sidedness=side)
         return contrast, side, result, load_space(inputs.mask_file)
 
-    def _metadata(self, contrast, side, result):
+    def _correct(self, side, result):
+        """Corrected p, and what is known of them."""
         import numpy as np
 
-        from ..images.files import load_json
+        from ..stats.approximation import approximate, on_side
 
-        n = len(result.null)
-        schedule = {}
-        if isdefined(self.inputs.schedule_metadata_file):
-            schedule = load_json(self.inputs.schedule_metadata_file)
+        inputs, n = self.inputs, len(result.null)
+        schedule, n_possible = load_schedule_metadata(inputs.schedule_metadata_file)
+        exhaustive = schedule.get('Exhaustive', False)
+        warn_of_few(inputs.tail, n, exhaustive)
+        found = approximate(
+            result.p_fwe,
+            result.null,
+            on_side(result.stat, side),
+            tail=inputs.tail,
+            n_possible=n_possible,
+        )
         tested = ~np.isnan(result.stat)
-        return {
+        smallest_counted = float(np.nanmin(result.p_fwe))
+        metadata = {
             **schedule,
             'Method': 'permutation, Freedman-Lane, maximum statistic',
-            'Statistic': contrast.kind,
             'Sidedness': side,
             'NumberOfRelabellings': n,
-            'SmallestPossibleP': 1 / n,
+            'SmallestPossibleP': found.smallest,
             'PValue': 'share of the relabellings, the observed one included, that reach the '
             'observed value',
+            'CorrectedPValue': found.method,
+            'Tail': tail_metadata(found, inputs.tail),
+            'MonteCarlo': interval_metadata(smallest_counted, n, exhaustive),
             'NumberOfVoxelsTested': int(tested.sum()),
             'NumberOfVoxelsNotTested': int((~tested).sum()),
             'ObservedMaximum': float(result.null[0]),
-            'SmallestCorrectedP': float(np.nanmin(result.p_fwe)),
+            'SmallestCorrectedP': float(np.nanmin(found.p)),
+            'FDRMethod': inputs.fdr_method,
+            'FDRAlpha': inputs.fdr_alpha if inputs.fdr_method == 'BKY' else None,
         }
+        return found, metadata
+
+    def _adjust(self, p):
+        from ..stats.correction import fdr, fdr_two_stage
+
+        inputs = self.inputs
+        return fdr(p) if inputs.fdr_method == 'BH' else fdr_two_stage(p, inputs.fdr_alpha)
 
 
 def _null_table(null, kind, side):

@@ -222,6 +222,7 @@ def _contrast_section(section):
     if permutation:
         facts['Relabellings'] = describe_permutation(permutation)
         facts['Relabellings possible'] = permutation.get('NumberOfPossibleRelabellings', 'unknown')
+        facts |= _describe_p(permutation)
     null = figures.get('null_figure_file')
     caption = 'Maximum statistic of every relabelling, with the observed and the critical value'
     return ContrastSection(
@@ -240,3 +241,20 @@ def _contrast_section(section):
         if null
         else None,
     )
+
+
+def _describe_p(permutation):
+    """Facts about the p values of a permutation test."""
+    from ..viz.prose import describe_interval, describe_tail, format_p
+
+    facts, tail = {}, permutation['Tail']
+    facts['Corrected p'] = permutation['CorrectedPValue']
+    if tail:
+        facts['Corrected p'] = describe_tail(tail, permutation['SmallestPossibleP'])
+    facts['Monte Carlo error'] = describe_interval(permutation['MonteCarlo'])
+    method = {'BH': 'Benjamini-Hochberg', 'BKY': 'Benjamini-Krieger-Yekutieli'}
+    facts['False discovery rate'] = (
+        f'{method[permutation["FDRMethod"]]} on uncorrected permutation p, '
+        f'smallest adjusted {format_p(permutation["SmallestFDRAdjustedP"])}'
+    )
+    return facts

@@ -97,6 +97,14 @@ CONTRAST_ITEMS = {
         'Normal score of the FWE-corrected permutation p, not below 0 (cor_z_score)',
         _PERMUTATION,
     ),
+    'q_fdr_file': _Item(
+        'stat-q_desc-FDR_statmap', 'Permutation p, adjusted for the FDR', _PERMUTATION
+    ),
+    'logq_fdr_file': _Item(
+        'stat-logp_desc-FDR_statmap',
+        '-log10 of the permutation p, adjusted for the FDR',
+        _PERMUTATION,
+    ),
     'null_file': _Item(
         'desc-voxelFWE_null', 'Maximum statistic of every relabelling', _PERMUTATION
     ),
@@ -235,6 +243,8 @@ class _SinkContrastInputSpec(_SinkInputSpec):
     p_fwe_file = File(exists=True, desc='corrected permutation p map')
     logp_fwe_file = File(exists=True, desc='-log10 of the corrected permutation p map')
     cor_z_score_file = File(exists=True, desc='z map of the corrected permutation p')
+    q_fdr_file = File(exists=True, desc='FDR-adjusted permutation p map')
+    logq_fdr_file = File(exists=True, desc='-log10 of the FDR-adjusted permutation p map')
     null_file = File(exists=True, desc='null distribution (TSV)')
     tfce_file = File(exists=True, desc='TFCE map')
     tfce_p_uncorrected_file = File(exists=True, desc='uncorrected permutation p map of TFCE')

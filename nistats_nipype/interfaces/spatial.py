@@ -10,6 +10,7 @@ from nipype.interfaces.base import (
     traits,
 )
 
+from .evidence import interval_metadata, load_schedule_metadata, tail_metadata, warn_of_few
 from .loaders import load_contrast, load_design, load_record
 from .permutation import MergeInputSpec, PermuteInputSpec, load_schedule
 
@@ -54,6 +55,8 @@ class PermuteSpatial(SimpleInterface):
     output_spec = _PermuteSpatialOutputSpec
 
     def _run_interface(self, runtime):
+        import json
+
         from ..images.adjacency import voxel_adjacency
         from ..images.files import save_arrays
         from ..images.observations import load_observations
@@ -89,8 +92,40 @@ class PermuteSpatial(SimpleInterface):
             num_threads=inputs.num_threads,
         )
         out_file = Path(runtime.cwd) / f'chunk-{inputs.chunk:04d}.npz'
-        self._results['chunk_file'] = save_arrays(out_file, **chunk._asdict())
+        self._results['chunk_file'] = save_arrays(
+            out_file, **chunk._asdict(), measured=json.dumps(self._measured(threshold))
+        )
         return runtime
+
+    def _measured(self, threshold):
+        """What the metadata of the merged result say of it."""
+        inputs = self.inputs
+        clusters = tfce = None
+        if threshold is not None:
+            clusters = {
+                'Statistic': threshold,
+                'Given': inputs.cluster_threshold,
+                'GivenAs': inputs.cluster_threshold_unit,
+            }
+        if inputs.tfce:
+            tfce = {'E': inputs.tfce_e, 'H': inputs.tfce_h}
+        return {
+            'ClusterFormingThreshold': clusters,
+            'TFCE': tfce,
+            'Connectivity': inputs.connectivity,
+        }
+
+
+def _load_chunk(path):
+    """Read what PermuteSpatial wrote: a chunk, and what was measured."""
+    import json
+    from collections import namedtuple
+
+    from ..stats.spatial import SpatialChunk
+
+    stored = namedtuple('SpatialChunk', [*SpatialChunk._fields, 'measured'])
+    *chunk, measured = load_record(path, stored)
+    return SpatialChunk(*chunk), json.loads(str(measured))
 
 
 class _MergeSpatialOutputSpec(TraitedSpec):
@@ -112,7 +147,8 @@ class MergeSpatial(SimpleInterface):
     """Merge the chunks of cluster and TFCE inference into p values.
 
     Only the outputs of what the chunks hold are set. p is 1 outside the mask and outside
-    clusters.
+    clusters. A ``tail`` is fitted for mass and TFCE alone: the extent is a whole number, of
+    which a null has few.
 
     Examples
     --------
@@ -127,41 +163,71 @@ class MergeSpatial(SimpleInterface):
         import numpy as np
         import pandas as pd
 
-        from ..images.files import load_json, save_json, save_table
+        from ..images.files import save_json, save_table
         from ..images.observations import load_space
-        from ..stats.spatial import SpatialChunk, merge_spatial
+        from ..stats.approximation import approximate
+        from ..stats.spatial import merge_spatial
 
         inputs, cwd = self.inputs, Path(runtime.cwd)
         design = load_design(inputs.design_file)
         contrast = load_contrast(inputs.contrast_file, design)
         side = contrast.tested_side(inputs.sidedness)
-        chunks = [load_record(path, SpatialChunk) for path in inputs.chunk_files]
+        chunks, measured = zip(*map(_load_chunk, inputs.chunk_files), strict=True)
         results = merge_spatial(chunks, design.to_numpy(), contrast.weights, sidedness=side)
         space = load_space(inputs.mask_file)
-        n = chunks[0].n_relabellings
-        null = pd.DataFrame({'relabelling': range(int(n))})
-        metadata = {
-            'Method': 'permutation, Freedman-Lane, maximum statistic',
-            'Sidedness': side,
-            'NumberOfRelabellings': int(n),
-            'SmallestPossibleP': 1 / int(n),
-            'SmallestCorrectedP': {},
-        }
-        if isdefined(inputs.schedule_metadata_file):
-            metadata = {**load_json(inputs.schedule_metadata_file), **metadata}
+        n = int(chunks[0].n_relabellings)
+        schedule, n_possible = load_schedule_metadata(inputs.schedule_metadata_file)
+        exhaustive = schedule.get('Exhaustive', False)
+        warn_of_few(inputs.tail, n, exhaustive)
+        null = pd.DataFrame({'relabelling': range(n)})
+        keys = 'CorrectedPValue', 'Tail', 'MonteCarlo', 'ObservedMaximum', 'SmallestCorrectedP'
+        by_name = {key: {} for key in keys}
         for name, result in results.items():
-            maps = {
-                name: (result.observed, 0.0),
-                f'{name}_p_fwe': (result.p_fwe, 1.0),
-                f'{name}_logp_fwe': (-np.log10(result.p_fwe) + 0.0, 0.0),
-            }
-            if result.p_uncorrected is not None:
-                maps[f'{name}_p_uncorrected'] = (result.p_uncorrected, 1.0)
-            for label, (row, fill) in maps.items():
-                out_file = cwd / f'{label}.nii.gz'
-                self._results[f'{label}_file'] = space.save(row, out_file, fill=fill)
+            found = approximate(
+                result.p_fwe,
+                result.null,
+                result.observed,
+                tail='none' if name == 'extent' else inputs.tail,
+                n_possible=n_possible,
+            )
+            self._save_maps(name, result._replace(p_fwe=found.p), space, cwd)
             null[f'max_{name}'] = result.null
-            metadata['SmallestCorrectedP'][name] = float(np.nanmin(result.p_fwe))
+            smallest_counted = float(np.nanmin(result.p_fwe))
+            for key, value in {
+                'CorrectedPValue': found.method,
+                'Tail': tail_metadata(found, inputs.tail),
+                'MonteCarlo': interval_metadata(smallest_counted, n, exhaustive),
+                'ObservedMaximum': float(result.null[0]),
+                'SmallestCorrectedP': float(np.nanmin(found.p)),
+            }.items():
+                by_name[key][name] = value
+        tested = ~np.isnan(result.observed)
+        metadata = {
+            **schedule,
+            **measured[0],
+            'Method': 'permutation, Freedman-Lane, maximum statistic',
+            'Statistic': contrast.kind,
+            'Sidedness': side,
+            'NumberOfRelabellings': n,
+            'SmallestPossibleP': 1 / n,
+            'NumberOfVoxelsTested': int(tested.sum()),
+            'NumberOfVoxelsNotTested': int((~tested).sum()),
+            **by_name,
+        }
         self._results['null_file'] = save_table(null, cwd / 'null.tsv')
         self._results['metadata_file'] = save_json(metadata, cwd / 'spatial.json')
         return runtime
+
+    def _save_maps(self, name, result, space, cwd):
+        import numpy as np
+
+        maps = {
+            name: (result.observed, 0.0),
+            f'{name}_p_fwe': (result.p_fwe, 1.0),
+            f'{name}_logp_fwe': (-np.log10(result.p_fwe) + 0.0, 0.0),
+        }
+        if result.p_uncorrected is not None:
+            maps[f'{name}_p_uncorrected'] = (result.p_uncorrected, 1.0)
+        for label, (row, fill) in maps.items():
+            out_file = cwd / f'{label}.nii.gz'
+            self._results[f'{label}_file'] = space.save(row, out_file, fill=fill)

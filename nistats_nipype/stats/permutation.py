@@ -21,6 +21,7 @@ from .relabelling import (
 #: alone (N bits); no influence on the result.
 _RELABELLINGS = 1024
 _FLIPS = 65536
+_SIDES = {0: 'two-sided', 1: 'positive', -1: 'negative'}
 
 
 class Chunk(NamedTuple):
@@ -225,6 +226,8 @@ def check_chunks(chunks, side):
     if any(chunk.side != side for chunk in chunks):
         raise ScheduleError(
             'The chunks were computed for another side.',
+            found=', '.join(sorted({repr(_SIDES[int(chunk.side)]) for chunk in chunks})),
+            expected=repr(_SIDES[side]),
             advice='Merge them with the sidedness that they were computed with.',
         )
     return chunks

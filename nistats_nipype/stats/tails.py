@@ -14,6 +14,8 @@ from .pareto import FEWEST, ParetoFit, fit_pareto, log_survival
 SOURCES = ('count', 'fit', 'limit')
 _COUNT, _FIT, _LIMIT = range(3)
 
+#: No p is smaller: in a large group, 1 / n_possible is below any number.
+_SMALLEST = float(np.finfo(np.float64).tiny)
 #: Upper share of a fitted gamma distribution that is compared with the counts.
 _COMPARED = 0.05
 #: Relative difference of two statistics that is taken for rounding.
@@ -373,6 +375,7 @@ def _counted(n_relabellings, n_possible):
 
 def _replace(p, fitted, use, n_possible):
     """Put fitted p values where they are to be used, none below what is possible."""
-    low = use & (fitted < 1.0 / n_possible)
+    limit = max(1 / n_possible, _SMALLEST)
+    low = use & (fitted < limit)
     source = np.where(low, _LIMIT, np.where(use, _FIT, _COUNT)).astype(np.int8)
-    return np.where(low, 1.0 / n_possible, np.where(use, fitted, p)), source
+    return np.where(low, limit, np.where(use, fitted, p)), source

@@ -6,7 +6,6 @@ from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from ..designs.contrasts import contrast_label
-from ..exceptions import InputError
 from ..interfaces import (
     ComputeContrast,
     DefineContrast,
@@ -19,6 +18,7 @@ from ..interfaces import (
     Threshold,
 )
 from ..interfaces.sink import CORRECTED
+from .levels import check_levels, check_reach
 from .permutation import init_permutation_wf
 from .spatial import CLUSTER_OUTPUTS, TFCE_OUTPUTS, init_spatial_wf
 
@@ -31,7 +31,15 @@ _INPUTS = [
     'blocks_file',
 ]
 _MAPS = ['effect_file', 'variance_file', 'stat_file', 'z_file', 'p_file']
-_PERMUTED = ['p_uncorrected_file', 'p_fwe_file', 'logp_fwe_file', 'cor_z_score_file', 'null_file']
+_PERMUTED = [
+    'p_uncorrected_file',
+    'p_fwe_file',
+    'logp_fwe_file',
+    'cor_z_score_file',
+    'q_fdr_file',
+    'logq_fdr_file',
+    'null_file',
+]
 
 
 def init_contrast_wf(
@@ -50,6 +58,7 @@ def init_contrast_wf(
     connectivity=26,
     cluster_forming_z=None,
     tfce=False,
+    tail='none',
     out_dir=None,
     omp_nthreads=1,
     name=None,
@@ -91,6 +100,9 @@ def init_contrast_wf(
         extent and mass; left out without it.
     tfce : bool, default False
         Whether to add permutation inference with TFCE.
+    tail : {'none', 'gpd', 'gamma'}, default 'none'
+        Approximate the tail of the null distributions of the maximum (not of the extent), see
+        :func:`~nistats_nipype.workflows.init_permutation_wf`.
     out_dir : path-like, optional
         Absolute path of the results folder. Without it nothing is sunk.
     name : str, optional
@@ -113,8 +125,10 @@ def init_contrast_wf(
         Parametric maps.
     z_uncorrected_file, clusters_uncorrected_file
         z at the uncorrected threshold, and its clusters.
-    p_uncorrected_file, p_fwe_file, logp_fwe_file, cor_z_score_file, null_file
-        Results of the permutations, if any.
+    p_uncorrected_file, p_fwe_file, logp_fwe_file, cor_z_score_file, q_fdr_file, logq_fdr_file
+        Maps of the permutations, if any.
+    null_file
+        Their maxima.
     z_fwe_file, clusters_fwe_file
         z where the corrected p passes, and its clusters, if there are permutations. Likewise
         with ``extent``, ``mass`` and ``tfce`` in place of ``fwe``, where they were asked for,
@@ -127,13 +141,20 @@ def init_contrast_wf(
     InputError
         If a level is not between 0 and 1.
 
+    Warns
+    -----
+    NistatsNipypeWarning
+        If ``n_perm`` relabellings cannot give a corrected p of ``alpha_fwe``.
+
     Examples
     --------
     >>> init_contrast_wf(contrast_name='left vs right', definition='intercept').name
     'contrast_leftVsRight_wf'
     """
     # Here, because the nodes that use them come after hours of permutations.
-    _check_levels(alpha_uncorrected=alpha_uncorrected, alpha_fwe=alpha_fwe)
+    check_levels(alpha_uncorrected=alpha_uncorrected, alpha_fwe=alpha_fwe)
+    if n_perm and tail == 'none':
+        check_reach(n_perm, alpha_fwe)
     fields = ['contrast_file', *_MAPS, 'z_uncorrected_file', 'clusters_uncorrected_file']
     if n_perm:
         fields += _PERMUTED
@@ -184,6 +205,7 @@ def init_contrast_wf(
             errors=errors,
             sidedness=sidedness,
             missing='error' if missing == 'error' else 'drop_voxel',
+            tail=tail,
             omp_nthreads=omp_nthreads,
         )
         for label, words in corrections.items():
@@ -198,6 +220,7 @@ def init_contrast_wf(
                 n_chunks=n_chunks,
                 sidedness=sidedness,
                 missing='error' if missing == 'error' else 'drop_voxel',
+                tail=tail,
                 omp_nthreads=omp_nthreads,
             )
             _add_spatial(workflow, spatial_wf, corrections)
@@ -215,17 +238,6 @@ def _corrections(cluster_forming_z, tfce):
     if tfce:
         corrections['tfce'] = ', TFCE'
     return corrections
-
-
-def _check_levels(**levels):
-    for name, alpha in levels.items():
-        if not 0 < alpha < 1:
-            raise InputError(
-                'The error rate is not between 0 and 1.',
-                found=f'{name}={alpha:g}',
-                expected='for instance 0.05, or 0.001',
-                advice='Give a p value; thresholds on the statistic go by other names.',
-            )
 
 
 def _add_threshold(workflow, label, title, **parameters):
@@ -283,8 +295,17 @@ def _add_permutation(workflow, permutation_wf, contrast_name, alpha):
     for name in ('table_uncorrected', 'table_fwe'):
         table = workflow.get_node(name)
         workflow.connect(permutation_wf, 'outputnode.p_fwe_file', table, 'p_fwe_file')
-    threshold = workflow.get_node('threshold_fwe')
-    workflow.connect(permutation_wf, 'outputnode.p_fwe_file', threshold, 'p_file')
+    _add_p(workflow, permutation_wf, 'p_fwe_file', 'threshold_fwe')
+
+
+def _add_p(workflow, source, field, threshold):
+    """Hand corrected p, and how they were made, to the node that thresholds them."""
+    workflow.connect([
+        (source, workflow.get_node(threshold), [
+            (f'outputnode.{field}', 'p_file'),
+            ('outputnode.metadata_file', 'p_metadata_file'),
+        ]),
+    ])  # fmt: skip
 
 
 def _add_spatial(workflow, spatial_wf, corrections):
@@ -309,8 +330,8 @@ def _add_spatial(workflow, spatial_wf, corrections):
     ])  # fmt: skip
     spatial = [label for label in corrections if label != 'fwe']
     for label in spatial:
-        threshold = workflow.get_node(f'threshold_{label}')
-        workflow.connect(spatial_wf, f'outputnode.{label}_p_fwe_file', threshold, 'p_file')
+        _add_p(workflow, spatial_wf, f'{label}_p_fwe_file', f'threshold_{label}')
+        workflow.get_node(f'threshold_{label}').inputs.p_statistic = label
         for name in ('uncorrected', *corrections):
             table = workflow.get_node(f'table_{name}')
             workflow.connect(

@@ -11,6 +11,8 @@ _OUTPUTS = [
     'p_fwe_file',
     'logp_fwe_file',
     'cor_z_score_file',
+    'q_fdr_file',
+    'logq_fdr_file',
     'null_file',
     'metadata_file',
 ]
@@ -26,6 +28,7 @@ def init_permutation_wf(
     sidedness='two-sided',
     missing='error',
     zero_is_missing=True,
+    tail='none',
     omp_nthreads=1,
     name='permutation_wf',
 ):
@@ -59,6 +62,10 @@ def init_permutation_wf(
         Refuse missing values, or test complete voxels only.
     zero_is_missing : bool, default True
         Whether exact 0 in a map is a missing value; packed observations are settled.
+    tail : {'none', 'gpd', 'gamma'}, default 'none'
+        Approximate the tail of the null distribution of the maximum by a generalised Pareto
+        distribution, or all of it by a gamma distribution, for corrected p below what the
+        relabellings can count. See :func:`nistats_nipype.stats.approximation.approximate`.
     omp_nthreads : int, default 1
         Threads per job.
     name : str, default 'permutation_wf'
@@ -86,6 +93,9 @@ def init_permutation_wf(
         Permutation p: uncorrected, corrected over voxels, and -log10 of the latter.
     cor_z_score_file
         z of the corrected p, as in nistats.
+    q_fdr_file, logq_fdr_file
+        Uncorrected permutation p adjusted for the false discovery rate (Benjamini and
+        Hochberg), and -log10 of it.
     null_file
         Maximum statistic of every relabelling (TSV).
     metadata_file
@@ -124,7 +134,7 @@ def init_permutation_wf(
     )
     permute.inputs.chunk = list(range(n_chunks))
     merge_permutations = pe.Node(
-        MergePermutations(sidedness=sidedness), name='merge_permutations', mem_gb=1
+        MergePermutations(sidedness=sidedness, tail=tail), name='merge_permutations', mem_gb=1
     )
     workflow = pe.Workflow(name=name)
     workflow.connect([

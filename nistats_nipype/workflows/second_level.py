@@ -40,6 +40,7 @@ def init_second_level_wf(
     connectivity=26,
     cluster_forming_z=None,
     tfce=False,
+    tail='none',
     subject_threshold=None,
     title='Second-level analysis',
     out_dir=None,
@@ -94,6 +95,9 @@ def init_second_level_wf(
         extent and mass; left out without it.
     tfce : bool, default False
         Whether to add permutation inference with TFCE.
+    tail : {'none', 'gpd', 'gamma'}, default 'none'
+        Approximate the tail of the null distributions of the maximum, for corrected p below
+        what the relabellings can count; see :func:`~nistats_nipype.workflows.init_contrast_wf`.
     subject_threshold : float, optional
         Absolute values below are not drawn in the figure of all subjects.
     title : str
@@ -135,6 +139,11 @@ def init_second_level_wf(
         If there is no contrast, or two would share file names.
     InputError
         If a level is not between 0 and 1.
+
+    Warns
+    -----
+    NistatsNipypeWarning
+        If ``n_perm`` relabellings cannot give a corrected p of ``alpha_fwe``.
 
     Examples
     --------
@@ -203,6 +212,7 @@ def init_second_level_wf(
             connectivity=connectivity,
             cluster_forming_z=cluster_forming_z,
             tfce=tfce,
+            tail=tail,
             out_dir=out_dir,
             omp_nthreads=omp_nthreads,
         )

@@ -31,6 +31,7 @@ def init_spatial_wf(
     sidedness='two-sided',
     missing='error',
     zero_is_missing=True,
+    tail='none',
     omp_nthreads=1,
     name='spatial_wf',
 ):
@@ -55,8 +56,8 @@ def init_spatial_wf(
         Whether to compute TFCE (E = 0.5, H = 2).
     connectivity : {26, 18, 6}, default 26
         Neighbours of a voxel.
-    n_chunks, sidedness, missing, zero_is_missing, omp_nthreads
-        See :func:`~nistats_nipype.workflows.init_permutation_wf`.
+    n_chunks, sidedness, missing, zero_is_missing, tail, omp_nthreads
+        See :func:`~nistats_nipype.workflows.init_permutation_wf`; the tail is for mass and TFCE.
     name : str, default 'spatial_wf'
 
     Inputs
@@ -105,7 +106,9 @@ def init_spatial_wf(
     permute_spatial.inputs.chunk = list(range(n_chunks))
     if cluster_forming_z is not None:
         permute_spatial.inputs.cluster_threshold = cluster_forming_z
-    merge_spatial = pe.Node(MergeSpatial(sidedness=sidedness), name='merge_spatial', mem_gb=1)
+    merge_spatial = pe.Node(
+        MergeSpatial(sidedness=sidedness, tail=tail), name='merge_spatial', mem_gb=1
+    )
     shared = ['mask_file', 'design_file', 'contrast_file']
     workflow = pe.Workflow(name=name)
     workflow.connect([
