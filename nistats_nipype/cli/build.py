@@ -101,6 +101,8 @@ def _permutation_arguments(args):
         'n_chunks': args.n_chunks,
         'seed': args.seed,
         'errors': args.errors,
+        'tfce': args.tfce,
+        'cluster_forming_z': args.cluster_forming_z,
         'omp_nthreads': args.n_threads,
     }
 
@@ -143,6 +145,7 @@ def build_run(args, out_dir):
     given = arguments['mask_method'] == 'given'
     mask_file = existing_file(args.mask, '--mask') if given else None
     table_file = existing_file(args.table, '--table') if args.table else None
+    blocks_file = existing_file(args.blocks, '--blocks') if args.blocks else None
     check_headers(maps, mask_file)
     if tmaps and count_volumes(tmaps) != count_volumes(maps):
         raise InputError(
@@ -158,6 +161,8 @@ def build_run(args, out_dir):
         inputs.table_file = table_file
     if mask_file:
         inputs.mask_file = mask_file
+    if blocks_file:
+        inputs.blocks_file = blocks_file
     if tmaps:
         inputs.tmap_files = tmaps
     return Analysis(workflow, _labels(arguments.get('contrasts', {'mean': None})), notes)
@@ -187,6 +192,13 @@ def _refuse_contradictions(args):
             expected='a model of its columns, or a column that names the maps',
             advice="For instance --formula 'group + age'; without --table, the mean is tested.",
         )
+    spatial = args.tfce or args.cluster_forming_z is not None
+    if not args.n_perm and (spatial or args.blocks):
+        raise InputError(
+            '--tfce, --cluster-forming-z and --blocks are for permutation inference.',
+            found='--n-perm 0',
+            expected='--n-perm of at least 1',
+        )
     if args.min_coverage is not None and args.mask != 'coverage':
         raise InputError('--min-coverage needs --mask coverage.', found=f'--mask {args.mask}')
     if args.mask == 'coverage' and args.min_coverage is None:
@@ -210,20 +222,22 @@ def _require_contrasts(args, columns):
 
 def _check_model(args, maps, contrasts):
     """Make the design and its contrasts as the workflow will; give notes about them."""
+    from ..designs.blocks import load_blocks
     from ..designs.group import define_contrast, design_of_maps
     from ..designs.matrices import require_full_rank
 
     design = design_of_maps(maps, args.formula, args.table)
+    blocks = load_blocks(args.blocks) if args.blocks else None
     _require_contrasts(args, list(design.columns))
     require_full_rank(design)
     notes = []
     for name, definition in (contrasts or {'mean': 'intercept'}).items():
         contrast = define_contrast(name, definition, design)
-        notes += _note_resolution(args, design, contrast, args.alpha_fwe)
+        notes += _note_resolution(args, design, contrast, args.alpha_fwe, blocks)
     return notes
 
 
-def _note_resolution(args, design, contrast, alpha):
+def _note_resolution(args, design, contrast, alpha, blocks=None):
     """Refuse a design that cannot be relabelled; note p values that no relabelling reaches."""
     from ..stats.exchange import draw_schedule
 
@@ -231,7 +245,7 @@ def _note_resolution(args, design, contrast, alpha):
         return []
     matrix = design.to_numpy()
     # One relabelling tells whether there are any, and how many there could be.
-    schedule = draw_schedule(matrix, contrast.weights, n_perm=1, errors=args.errors)
+    schedule = draw_schedule(matrix, contrast.weights, n_perm=1, errors=args.errors, blocks=blocks)
     n_used = min(args.n_perm + 1, schedule.n_possible)
     if 1 / n_used <= alpha:
         return []

@@ -4,7 +4,7 @@ import argparse
 from difflib import get_close_matches
 
 from .. import __version__
-from .values import not_negative, p_value, share, whole
+from .values import not_negative, p_value, positive, share, whole
 
 _RUN_EXAMPLES = """\
 examples:
@@ -199,6 +199,11 @@ def _add_model(parser):
         'without --formula: mean=intercept)',
     )
     group.add_argument(
+        '--blocks',
+        metavar='FILE',
+        help="exchangeability blocks in PALM's format, one row of whole numbers per map",
+    )
+    group.add_argument(
         '--sidedness',
         choices=('two-sided', 'positive', 'negative'),
         default='two-sided',
@@ -241,6 +246,15 @@ def _add_permutation(parser):
         choices=('auto', 'exchangeable', 'symmetric', 'both'),
         default='auto',
         help='permute, flip signs, both, or chosen by the design (default: %(default)s)',
+    )
+    group.add_argument(
+        '--tfce', action='store_true', help='add inference with TFCE (E = 0.5, H = 2)'
+    )
+    group.add_argument(
+        '--cluster-forming-z',
+        type=positive,
+        metavar='Z',
+        help='add inference on extent and mass of the clusters beyond this z, for instance 3.1',
     )
 
 

@@ -44,6 +44,20 @@ def not_negative(text):
     return value
 
 
+def positive(text):
+    """Read a number above 0, for argparse.
+
+    Examples
+    --------
+    >>> positive('3.1')
+    3.1
+    """
+    value = _number(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f'found {text}, expected a number above 0')
+    return value
+
+
 def share(text):
     """Read a number above 0 and at most 1, for argparse.
 

@@ -15,6 +15,7 @@ from .plot import (
 from .prepare import ApplyMask, ComputeMask, Smooth
 from .report import MakeReport, SummarizeContrast
 from .sink import SinkContrast, SinkGroup
+from .spatial import MergeSpatial, PermuteSpatial
 from .threshold import TableClusters, Threshold
 
 __all__ = [
@@ -28,7 +29,9 @@ __all__ = [
     'FitGLM',
     'MakeReport',
     'MergePermutations',
+    'MergeSpatial',
     'Permute',
+    'PermuteSpatial',
     'PlotCoverage',
     'PlotDesign',
     'PlotGlassBrain',

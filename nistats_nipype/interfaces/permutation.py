@@ -8,9 +8,11 @@ from nipype.interfaces.base import (
     InputMultiObject,
     SimpleInterface,
     TraitedSpec,
+    isdefined,
     traits,
 )
 
+from .evidence import interval_metadata, load_schedule_metadata, tail_metadata, warn_of_few
 from .loaders import load_contrast, load_design, load_record
 
 
@@ -29,6 +31,11 @@ class _DrawScheduleInputSpec(BaseInterfaceInputSpec):
         usedefault=True,
         desc='assumption about the errors: permute, flip signs, both, or chosen by the design '
         '(sign flips where the contrast involves the mean of the data)',
+    )
+    blocks_file = File(
+        exists=True,
+        desc="exchangeability blocks in PALM's format: whole numbers, one row per observation, "
+        'one column (exchangeable within) or one per level (.csv, or separated by blanks or tabs)',
     )
 
 
@@ -50,6 +57,7 @@ class DrawSchedule(SimpleInterface):
     output_spec = _DrawScheduleOutputSpec
 
     def _run_interface(self, runtime):
+        from ..designs.blocks import load_blocks
         from ..images.files import save_json
         from ..stats.exchange import draw_schedule
 
@@ -62,8 +70,10 @@ class DrawSchedule(SimpleInterface):
             n_perm=inputs.n_perm,
             seed=inputs.seed,
             errors=inputs.errors,
+            blocks=load_blocks(inputs.blocks_file) if isdefined(inputs.blocks_file) else None,
         )
         metadata = {
+            'ExchangeabilityBlocks': None if schedule.blocks is None else schedule.blocks.tolist(),
             'Errors': schedule.errors,
             'ErrorsChosenBy': 'design' if inputs.errors == 'auto' else 'user',
             'NumberOfRelabellings': schedule.n_relabellings,
@@ -89,10 +99,11 @@ def _save_schedule(schedule, path):
     return save_arrays(path, **{**fields, 'n_possible': str(schedule.n_possible)})
 
 
-def _load_schedule(path):
+def load_schedule(path):
+    """Read what DrawSchedule wrote."""
     from ..stats.exchange import Schedule
 
-    stored = load_record(path, Schedule, optional=('signs', 'orders'))
+    stored = load_record(path, Schedule, optional=('signs', 'orders', 'blocks'))
     return stored._replace(
         n_possible=int(str(stored.n_possible)),
         exhaustive=bool(stored.exhaustive),
@@ -100,7 +111,9 @@ def _load_schedule(path):
     )
 
 
-class _PermuteInputSpec(BaseInterfaceInputSpec):
+class PermuteInputSpec(BaseInterfaceInputSpec):
+    """Inputs of whatever runs over a chunk of relabellings."""
+
     in_files = InputMultiObject(
         File(exists=True),
         mandatory=True,
@@ -144,18 +157,19 @@ class Permute(SimpleInterface):
     1
     """
 
-    input_spec = _PermuteInputSpec
+    input_spec = PermuteInputSpec
     output_spec = _PermuteOutputSpec
 
     def _run_interface(self, runtime):
         from ..images.files import save_arrays
         from ..images.observations import load_observations
-        from ..stats.permutation import chunk_bounds, permute
+        from ..stats.permutation import permute
+        from ..stats.relabelling import chunk_bounds
 
         inputs = self.inputs
         design = load_design(inputs.design_file)
         contrast = load_contrast(inputs.contrast_file, design)
-        schedule = _load_schedule(inputs.schedule_file)
+        schedule = load_schedule(inputs.schedule_file)
         start, stop = chunk_bounds(schedule.n_relabellings, inputs.chunk, inputs.n_chunks)
         data = load_observations(
             inputs.in_files, inputs.mask_file, zero_is_missing=inputs.zero_is_missing
@@ -177,7 +191,9 @@ class Permute(SimpleInterface):
         return runtime
 
 
-class _MergePermutationsInputSpec(BaseInterfaceInputSpec):
+class MergeInputSpec(BaseInterfaceInputSpec):
+    """Inputs of whatever merges chunks."""
+
     chunk_files = InputMultiObject(
         File(exists=True), mandatory=True, desc='all chunks of one schedule, in any order'
     )
@@ -188,8 +204,31 @@ class _MergePermutationsInputSpec(BaseInterfaceInputSpec):
     sidedness = traits.Enum(
         'two-sided', 'positive', 'negative', usedefault=True, desc='side of the chunks'
     )
+    tail = traits.Enum(
+        'none',
+        'gpd',
+        'gamma',
+        usedefault=True,
+        desc='approximate the tail of the null distribution of the maximum, for corrected p below '
+        'what the relabellings can count: generalised Pareto for the upper tail, or gamma for '
+        'all of it; needs schedule_metadata_file. No effect where all relabellings were used, '
+        'and none on cluster extent',
+    )
+
+
+class _MergePermutationsInputSpec(MergeInputSpec):
     signed_z = traits.Bool(
         False, usedefault=True, desc="give cor_z_score the sign of t; nistats' has none"
+    )
+    fdr_method = traits.Enum(
+        'BH',
+        'BKY',
+        usedefault=True,
+        desc='false discovery rate of the uncorrected p: Benjamini-Hochberg, or adaptive '
+        '(Benjamini-Krieger-Yekutieli)',
+    )
+    fdr_alpha = traits.Float(
+        0.05, usedefault=True, desc='the only level that adjusted p by BKY can be compared with'
     )
 
 
@@ -199,6 +238,8 @@ class _MergePermutationsOutputSpec(TraitedSpec):
     p_fwe_file = File(exists=True, desc='familywise-error-corrected p; 1 outside the mask')
     logp_fwe_file = File(exists=True, desc='-log10 of the corrected p; 0 outside the mask')
     cor_z_score_file = File(exists=True, desc='z of the corrected p, not below 0')
+    q_fdr_file = File(exists=True, desc='FDR-adjusted permutation p; 1 outside the mask')
+    logq_fdr_file = File(exists=True, desc='-log10 of the FDR-adjusted p; 0 outside the mask')
     null_file = File(exists=True, desc='maximum statistic of every relabelling (TSV)')
     metadata_file = File(exists=True, desc='how the p values were made (JSON)')
 
@@ -208,11 +249,12 @@ class MergePermutations(SimpleInterface):
 
     p is the share of the relabellings, the observed one included, that reach the
     observed value: at the same voxel (uncorrected), or anywhere in the mask (corrected).
+    With a ``tail``, small corrected p are read off a distribution fitted to the maxima.
 
     Examples
     --------
-    >>> MergePermutations().inputs.signed_z
-    False
+    >>> MergePermutations(tail='gpd').inputs.fdr_method
+    'BH'
     """
 
     input_spec = _MergePermutationsInputSpec
@@ -226,19 +268,22 @@ class MergePermutations(SimpleInterface):
 
         cwd = Path(runtime.cwd)
         contrast, side, result, space = self._merge()
-        logp = -np.log10(result.p_fwe) + 0.0
-        z = corrected_z(result.p_fwe, result.stat if self.inputs.signed_z else None)
+        found, metadata = self._correct(side, result)
+        q = self._adjust(result.p_uncorrected)
+        z = corrected_z(found.p, result.stat if self.inputs.signed_z else None)
         for name, row, fill in (
             ('stat', result.stat, 0.0),
             ('p_uncorrected', result.p_uncorrected, 1.0),
-            ('p_fwe', result.p_fwe, 1.0),
-            ('logp_fwe', logp, 0.0),
+            ('p_fwe', found.p, 1.0),
+            ('logp_fwe', -np.log10(found.p) + 0.0, 0.0),
             ('cor_z_score', z, 0.0),
+            ('q_fdr', q, 1.0),
+            ('logq_fdr', -np.log10(q) + 0.0, 0.0),
         ):
             self._results[f'{name}_file'] = space.save(row, cwd / f'{name}.nii.gz', fill=fill)
         null = _null_table(result.null, contrast.kind, side)
         self._results['null_file'] = save_table(null, cwd / 'null.tsv')
-        metadata = self._metadata(contrast, side, result)
+        metadata |= {'Statistic': contrast.kind, 'SmallestFDRAdjustedP': float(np.nanmin(q))}
         self._results['metadata_file'] = save_json(metadata, cwd / 'permutation.json')
         return runtime
 
@@ -254,31 +299,50 @@ class MergePermutations(SimpleInterface):
         result = merge(chunks, design.to_numpy(), contrast.weights, sidedness=side)
         return contrast, side, result, load_space(inputs.mask_file)
 
-    def _metadata(self, contrast, side, result):
+    def _correct(self, side, result):
+        """Corrected p, and what is known of them."""
         import numpy as np
-        from nipype.interfaces.base import isdefined
 
-        from ..images.files import load_json
+        from ..stats.approximation import approximate, on_side
 
-        n = len(result.null)
-        schedule = {}
-        if isdefined(self.inputs.schedule_metadata_file):
-            schedule = load_json(self.inputs.schedule_metadata_file)
+        inputs, n = self.inputs, len(result.null)
+        schedule, n_possible = load_schedule_metadata(inputs.schedule_metadata_file)
+        exhaustive = schedule.get('Exhaustive', False)
+        warn_of_few(inputs.tail, n, exhaustive)
+        found = approximate(
+            result.p_fwe,
+            result.null,
+            on_side(result.stat, side),
+            tail=inputs.tail,
+            n_possible=n_possible,
+        )
         tested = ~np.isnan(result.stat)
-        return {
+        smallest_counted = float(np.nanmin(result.p_fwe))
+        metadata = {
             **schedule,
             'Method': 'permutation, Freedman-Lane, maximum statistic',
-            'Statistic': contrast.kind,
             'Sidedness': side,
             'NumberOfRelabellings': n,
-            'SmallestPossibleP': 1 / n,
+            'SmallestPossibleP': found.smallest,
             'PValue': 'share of the relabellings, the observed one included, that reach the '
             'observed value',
+            'CorrectedPValue': found.method,
+            'Tail': tail_metadata(found, inputs.tail),
+            'MonteCarlo': interval_metadata(smallest_counted, n, exhaustive),
             'NumberOfVoxelsTested': int(tested.sum()),
             'NumberOfVoxelsNotTested': int((~tested).sum()),
             'ObservedMaximum': float(result.null[0]),
-            'SmallestCorrectedP': float(np.nanmin(result.p_fwe)),
+            'SmallestCorrectedP': float(np.nanmin(found.p)),
+            'FDRMethod': inputs.fdr_method,
+            'FDRAlpha': inputs.fdr_alpha if inputs.fdr_method == 'BKY' else None,
         }
+        return found, metadata
+
+    def _adjust(self, p):
+        from ..stats.correction import fdr, fdr_two_stage
+
+        inputs = self.inputs
+        return fdr(p) if inputs.fdr_method == 'BH' else fdr_two_stage(p, inputs.fdr_alpha)
 
 
 def _null_table(null, kind, side):

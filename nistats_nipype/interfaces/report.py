@@ -12,9 +12,12 @@ from nipype.interfaces.base import (
     traits,
 )
 
-_PARTS = ('contrast', 'uncorrected', 'fwe', 'permutation')
+_PARTS = ('contrast', 'uncorrected', 'fwe', 'extent', 'mass', 'tfce', 'permutation', 'spatial')
 _FIGURES = {
     'fwe_figure_file': 'z where the FWE-corrected p passes',
+    'extent_figure_file': 'z where the FWE-corrected p of the cluster extent passes',
+    'mass_figure_file': 'z where the FWE-corrected p of the cluster mass passes',
+    'tfce_figure_file': 'z where the FWE-corrected p of TFCE passes',
     'cor_z_figure_file': 'z of the FWE-corrected p (cor_z_score)',
     'uncorrected_figure_file': 'z at the uncorrected threshold',
     'slices_figure_file': 'z at the uncorrected threshold, on slices of the template',
@@ -37,6 +40,30 @@ class _SummarizeContrastInputSpec(BaseInterfaceInputSpec):
     fwe_figure_file = File(exists=True, desc='z where corrected p passes, on a glass brain')
     cor_z_figure_file = File(exists=True, desc='z of the corrected p, on a glass brain')
     null_figure_file = File(exists=True, desc='null distribution')
+    spatial_metadata_file = File(exists=True, desc='metadata of cluster and TFCE inference (JSON)')
+    extent_metadata_file = File(
+        exists=True, desc='threshold of the corrected p of the extent (JSON)'
+    )
+    clusters_extent_file = File(
+        exists=True, desc='clusters where the corrected p of the extent passes (TSV)'
+    )
+    extent_figure_file = File(
+        exists=True, desc='z where the corrected p of the extent passes, on a glass brain'
+    )
+    mass_metadata_file = File(exists=True, desc='threshold of the corrected p of the mass (JSON)')
+    clusters_mass_file = File(
+        exists=True, desc='clusters where the corrected p of the mass passes (TSV)'
+    )
+    mass_figure_file = File(
+        exists=True, desc='z where the corrected p of the mass passes, on a glass brain'
+    )
+    tfce_metadata_file = File(exists=True, desc='threshold of the corrected p of TFCE (JSON)')
+    clusters_tfce_file = File(
+        exists=True, desc='clusters where the corrected p of TFCE passes (TSV)'
+    )
+    tfce_figure_file = File(
+        exists=True, desc='z where the corrected p of TFCE passes, on a glass brain'
+    )
 
 
 class _SummarizeContrastOutputSpec(TraitedSpec):
@@ -58,7 +85,7 @@ class SummarizeContrast(SimpleInterface):
 
     def _run_interface(self, runtime):
         from ..images.files import load_json, load_table, save_json
-        from ..viz.prose import describe_result
+        from ..viz.prose import describe_result, describe_spatial
 
         defined = {
             name: value for name, value in self.inputs.get_traitsfree().items() if isdefined(value)
@@ -73,6 +100,8 @@ class SummarizeContrast(SimpleInterface):
         headline = describe_result(
             metadata['contrast'], metadata[answer], metadata.get('permutation'), clusters
         )
+        spatial = {name: metadata[name] for name in ('extent', 'mass', 'tfce') if name in metadata}
+        headline += describe_spatial(spatial, metadata.get('spatial'))
         # An empty table of corrected clusters says less than the uncorrected ones with their
         # corrected p.
         shown = answer if len(clusters) else 'uncorrected'
@@ -193,6 +222,7 @@ def _contrast_section(section):
     if permutation:
         facts['Relabellings'] = describe_permutation(permutation)
         facts['Relabellings possible'] = permutation.get('NumberOfPossibleRelabellings', 'unknown')
+        facts |= _describe_p(permutation)
     null = figures.get('null_figure_file')
     caption = 'Maximum statistic of every relabelling, with the observed and the critical value'
     return ContrastSection(
@@ -211,3 +241,20 @@ def _contrast_section(section):
         if null
         else None,
     )
+
+
+def _describe_p(permutation):
+    """Facts about the p values of a permutation test."""
+    from ..viz.prose import describe_interval, describe_tail, format_p
+
+    facts, tail = {}, permutation['Tail']
+    facts['Corrected p'] = permutation['CorrectedPValue']
+    if tail:
+        facts['Corrected p'] = describe_tail(tail, permutation['SmallestPossibleP'])
+    facts['Monte Carlo error'] = describe_interval(permutation['MonteCarlo'])
+    method = {'BH': 'Benjamini-Hochberg', 'BKY': 'Benjamini-Krieger-Yekutieli'}
+    facts['False discovery rate'] = (
+        f'{method[permutation["FDRMethod"]]} on uncorrected permutation p, '
+        f'smallest adjusted {format_p(permutation["SmallestFDRAdjustedP"])}'
+    )
+    return facts

@@ -28,6 +28,41 @@ class _Item(NamedTuple):
 
 _PARAMETRIC = ('model', 'contrast')
 _PERMUTATION = ('contrast', 'permutation')
+_SPATIAL = ('contrast', 'spatial')
+
+#: Corrected maps, and the desc label of their files.
+CORRECTED = {'fwe': 'voxelFWE', 'extent': 'extentFWE', 'mass': 'massFWE', 'tfce': 'tfceFWE'}
+_WORDS = {
+    'fwe': 'FWE-corrected permutation p',
+    'extent': 'FWE-corrected permutation p of the cluster extent',
+    'mass': 'FWE-corrected permutation p of the cluster mass',
+    'tfce': 'FWE-corrected permutation p of TFCE',
+}
+
+
+def _corrected_items():
+    """Names of the maps and tables that each correction gives."""
+    items = {}
+    for label, desc in CORRECTED.items():
+        made = _PERMUTATION if label == 'fwe' else _SPATIAL
+        metadata = (*made, label)
+        items[f'z_{label}_file'] = _Item(
+            f'stat-z_desc-{desc}Threshold_statmap',
+            f'z where the {_WORDS[label]} passes, 0 elsewhere',
+            metadata,
+        )
+        items[f'clusters_{label}_file'] = _Item(
+            f'desc-{desc}Threshold_clusters', 'Clusters and peaks', metadata
+        )
+        if label != 'fwe':
+            items[f'{label}_p_fwe_file'] = _Item(
+                f'stat-p_desc-{desc}_statmap', _WORDS[label], made
+            )
+            items[f'{label}_logp_fwe_file'] = _Item(
+                f'stat-logp_desc-{desc}_statmap', f'-log10 of the {_WORDS[label]}', made
+            )
+    return items
+
 
 #: Input of the sink -> name after the contrast label, without extension.
 CONTRAST_ITEMS = {
@@ -62,18 +97,30 @@ CONTRAST_ITEMS = {
         'Normal score of the FWE-corrected permutation p, not below 0 (cor_z_score)',
         _PERMUTATION,
     ),
+    'q_fdr_file': _Item(
+        'stat-q_desc-FDR_statmap', 'Permutation p, adjusted for the FDR', _PERMUTATION
+    ),
+    'logq_fdr_file': _Item(
+        'stat-logp_desc-FDR_statmap',
+        '-log10 of the permutation p, adjusted for the FDR',
+        _PERMUTATION,
+    ),
     'null_file': _Item(
         'desc-voxelFWE_null', 'Maximum statistic of every relabelling', _PERMUTATION
     ),
-    'z_fwe_file': _Item(
-        'stat-z_desc-voxelFWEThreshold_statmap',
-        'z where the FWE-corrected permutation p passes, 0 elsewhere',
-        (*_PERMUTATION, 'fwe'),
-    ),
     'summary_file': _Item('summary', 'The answer in a sentence', None),
-    'clusters_fwe_file': _Item(
-        'desc-voxelFWEThreshold_clusters', 'Clusters and peaks', (*_PERMUTATION, 'fwe')
+    'tfce_file': _Item('stat-tfce_statmap', 'TFCE, without a sign', _SPATIAL),
+    'tfce_p_uncorrected_file': _Item(
+        'stat-p_desc-tfce_statmap',
+        'Permutation p of TFCE, uncorrected',
+        _SPATIAL,
     ),
+    'spatial_null_file': _Item(
+        'desc-spatialFWE_null',
+        'Largest cluster extent, cluster mass and TFCE of every relabelling',
+        _SPATIAL,
+    ),
+    **_corrected_items(),
 }
 GROUP_ITEMS = {
     'mask_file': _Item('mask', 'Voxels that were analysed'),
@@ -196,9 +243,38 @@ class _SinkContrastInputSpec(_SinkInputSpec):
     p_fwe_file = File(exists=True, desc='corrected permutation p map')
     logp_fwe_file = File(exists=True, desc='-log10 of the corrected permutation p map')
     cor_z_score_file = File(exists=True, desc='z map of the corrected permutation p')
+    q_fdr_file = File(exists=True, desc='FDR-adjusted permutation p map')
+    logq_fdr_file = File(exists=True, desc='-log10 of the FDR-adjusted permutation p map')
     null_file = File(exists=True, desc='null distribution (TSV)')
+    tfce_file = File(exists=True, desc='TFCE map')
+    tfce_p_uncorrected_file = File(exists=True, desc='uncorrected permutation p map of TFCE')
+    spatial_null_file = File(exists=True, desc='null distributions of extent, mass, TFCE (TSV)')
+    spatial_metadata_file = File(exists=True, desc='metadata of extent, mass, TFCE (JSON)')
     z_fwe_file = File(exists=True, desc='z map where the corrected p passes')
-    clusters_fwe_file = File(exists=True, desc='clusters at corrected p (TSV)')
+    clusters_fwe_file = File(exists=True, desc='clusters where the corrected p passes (TSV)')
+    z_extent_file = File(exists=True, desc='z map where the corrected p of the extent passes')
+    clusters_extent_file = File(
+        exists=True, desc='clusters where the corrected p of the extent passes (TSV)'
+    )
+    extent_metadata_file = File(
+        exists=True, desc='threshold of the corrected p of the extent (JSON)'
+    )
+    extent_p_fwe_file = File(exists=True, desc='map of the corrected p of the extent')
+    extent_logp_fwe_file = File(exists=True, desc='-log10 of the corrected p of the extent')
+    z_mass_file = File(exists=True, desc='z map where the corrected p of the mass passes')
+    clusters_mass_file = File(
+        exists=True, desc='clusters where the corrected p of the mass passes (TSV)'
+    )
+    mass_metadata_file = File(exists=True, desc='threshold of the corrected p of the mass (JSON)')
+    mass_p_fwe_file = File(exists=True, desc='map of the corrected p of the mass')
+    mass_logp_fwe_file = File(exists=True, desc='-log10 of the corrected p of the mass')
+    z_tfce_file = File(exists=True, desc='z map where the corrected p of TFCE passes')
+    clusters_tfce_file = File(
+        exists=True, desc='clusters where the corrected p of TFCE passes (TSV)'
+    )
+    tfce_metadata_file = File(exists=True, desc='threshold of the corrected p of TFCE (JSON)')
+    tfce_p_fwe_file = File(exists=True, desc='map of the corrected p of TFCE')
+    tfce_logp_fwe_file = File(exists=True, desc='-log10 of the corrected p of TFCE')
     summary_file = File(exists=True, desc='the answer in a sentence (JSON)')
 
 

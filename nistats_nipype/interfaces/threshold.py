@@ -29,6 +29,15 @@ class _ThresholdInputSpec(BaseInterfaceInputSpec):
     )
     alpha = traits.Float(0.001, usedefault=True, desc='error rate, between 0 and 1')
     p_file = File(exists=True, desc="corrected p map, for method 'fwe'")
+    p_metadata_file = File(
+        exists=True, desc='how p_file was made (JSON), to say whether alpha is within its reach'
+    )
+    p_statistic = traits.Enum(
+        'extent',
+        'mass',
+        'tfce',
+        desc='which one p_file is of, where p_metadata_file is of several',
+    )
     height = traits.Float(desc="threshold in the units of the map, for method 'height'")
     sidedness = traits.Enum(
         'two-sided', 'positive', 'negative', usedefault=True, desc='which extremes pass'
@@ -98,6 +107,7 @@ class Threshold(SimpleInterface):
             'NumberOfVoxelsNegative': int((kept < 0).sum()),
             'NumberOfClusters': int(labels.max()),
             'LargestCluster': int(np.bincount(labels.ravel())[1:].max(initial=0)),
+            **self._reach(),
         }
         self._results = {
             'thresholded_file': save_volume(kept, space.affine, cwd / 'thresholded.nii.gz'),
@@ -162,11 +172,41 @@ class Threshold(SimpleInterface):
             threshold = height_threshold(values, inputs.method, inputs.alpha, side)
         return heights >= threshold, threshold
 
+    def _reach(self):
+        """Whether any p of the p map can be as small as alpha; warn if none can."""
+        import warnings
+
+        import numpy as np
+
+        from ..exceptions import NistatsNipypeWarning
+        from ..images.files import load_json
+
+        inputs = self.inputs
+        if inputs.method != 'fwe' or not isdefined(inputs.p_metadata_file):
+            return {}
+        metadata = load_json(inputs.p_metadata_file)
+        if isdefined(inputs.p_statistic):
+            metadata |= (metadata.get('Tail') or {}).get(inputs.p_statistic) or {}
+        smallest = metadata['SmallestPossibleP']
+        reachable = bool(np.float32(smallest) <= np.float32(inputs.alpha))
+        if not reachable:
+            warnings.warn(
+                f'Nothing can pass at alpha={inputs.alpha:g}: with these relabellings no '
+                f'corrected p is below {smallest:.3g}. Take more relabellings, if the design '
+                'has more, or a larger alpha.',
+                NistatsNipypeWarning,
+                stacklevel=2,
+            )
+        return {'AlphaReachable': reachable, 'SmallestPossibleP': smallest}
+
 
 class _TableClustersInputSpec(BaseInterfaceInputSpec):
     in_file = File(exists=True, mandatory=True, desc='map that the peaks are read from')
     labels_file = File(exists=True, mandatory=True, desc='cluster numbers, 0 outside clusters')
     p_fwe_file = File(exists=True, desc='corrected p map, for a column of the table')
+    p_extent_file = File(exists=True, desc='corrected p map of cluster extent, likewise')
+    p_mass_file = File(exists=True, desc='corrected p map of cluster mass, likewise')
+    p_tfce_file = File(exists=True, desc='corrected p map of TFCE, likewise')
     min_distance_mm = traits.Float(
         8.0, usedefault=True, desc='smallest distance of two peaks of a cluster in mm'
     )
@@ -201,10 +241,12 @@ class TableClusters(SimpleInterface):
         labels = load_volume(inputs.labels_file, dtype=np.int32)
         check_same_grid(stat, labels, names=(inputs.in_file, inputs.labels_file))
         extra = {}
-        if isdefined(inputs.p_fwe_file):
-            p_fwe = load_volume(inputs.p_fwe_file)
-            check_same_grid(stat, p_fwe, names=(inputs.in_file, inputs.p_fwe_file))
-            extra['p_fwe'] = p_fwe.data
+        for column in ('p_fwe', 'p_extent', 'p_mass', 'p_tfce'):
+            path = getattr(inputs, f'{column}_file')
+            if isdefined(path):
+                p = load_volume(path)
+                check_same_grid(stat, p, names=(inputs.in_file, path))
+                extra[column] = p.data
         table = cluster_table(
             stat.data,
             stat.affine,
@@ -214,7 +256,9 @@ class TableClusters(SimpleInterface):
             extra=extra,
         )
         # Maps are in single precision; more digits would be noise.
-        table = table.round({'peak_stat': 6, 'p_fwe': 8})
+        table = table.round({'peak_stat': 6})
+        for column in extra:
+            table[column] = [float(f'{p:.6g}') for p in table[column]]
         out_file = Path(runtime.cwd) / 'clusters.tsv'
         self._results['clusters_file'] = save_table(table, out_file)
         return runtime

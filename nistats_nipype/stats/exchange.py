@@ -1,15 +1,27 @@
 """Which relabellings a design allows, counted, enumerated and drawn."""
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
 from ..exceptions import ScheduleError
+from .blocks import check_blocks, plant
 from .design import Partition, check_contrast, check_design, partition
+from .tree import (
+    classify,
+    count_states,
+    count_words,
+    find_states,
+    free_tree,
+    list_relabellings,
+    read_words,
+)
 
 #: Assumptions about the errors under the null hypothesis.
 ERRORS = ('auto', 'exchangeable', 'symmetric', 'both')
+
+#: Relabellings drawn at a time, and the random words for them; no influence on the result.
+_BATCH, _WORDS = 256, 2**22
 
 
 class Schedule(NamedTuple):
@@ -32,7 +44,11 @@ class Schedule(NamedTuple):
         The assumption it was made under.
     row_classes : ndarray of shape (N,), int32
         Which observations the design cannot tell apart: those of one number, -1 for rows
-        of zeros. A schedule can be shared by designs that agree in this.
+        of zeros. A schedule can be shared by designs that agree in this. With
+        errors='both', a row and its negative have the numbers 2 k and 2 k + 1.
+    blocks : ndarray of shape (N, L), int64, or None
+        Exchangeability blocks that it respects, see
+        :func:`nistats_nipype.stats.blocks.check_blocks`; None if there were none.
     """
 
     signs: np.ndarray | None
@@ -41,6 +57,7 @@ class Schedule(NamedTuple):
     exhaustive: bool
     errors: str
     row_classes: np.ndarray
+    blocks: np.ndarray | None = None
 
     @property
     def n_relabellings(self):
@@ -64,7 +81,7 @@ class Schedule(NamedTuple):
         if self.n_observations != len(design):
             found = f'{self.n_observations} observations in the schedule'
             expected = f'{len(design)}, the rows of the design'
-        elif not np.array_equal(_classify(design, self.errors).classes, self.row_classes):
+        elif not np.array_equal(classify(design, self.errors).classes, self.row_classes):
             found = 'a schedule for a design with other groups of equal rows'
             expected = 'one drawn for this design, nuisance regressors included'
         else:
@@ -111,43 +128,7 @@ def choose_errors(split: Partition):
     return 'symmetric' if modelled and tested else 'exchangeable'
 
 
-class _Rows(NamedTuple):
-    """Rows of the design as classes: rows of one class can be swapped without effect.
-
-    With sign flips, a row and its negative are one class of opposite polarity, and a
-    row of zeros has polarity 0.
-    """
-
-    label: np.ndarray
-    polarity: np.ndarray
-    errors: str
-
-    @property
-    def classes(self):
-        """As :class:`Schedule` has them: numbered by first appearance, one if only signs flip."""
-        _, first, label = np.unique(self.label, return_index=True, return_inverse=True)
-        number = np.argsort(np.argsort(first))[label.ravel()]
-        if self.errors == 'symmetric':
-            number = np.zeros_like(number)
-        return np.where(self.polarity == 0, -1, number).astype(np.int32)
-
-
-def _classify(design, errors):
-    """Find rows of the whole design that relabelling cannot tell apart."""
-    polarity = np.ones(len(design), dtype=np.int8)
-    if errors != 'exchangeable':
-        polarity[:] = 0
-        for index, row in enumerate(design):
-            nonzero = np.flatnonzero(row)
-            if nonzero.size:
-                polarity[index] = np.sign(row[nonzero[0]])
-        # + 0.0 turns the negative zeros that the product makes into zeros
-        design = design * polarity[:, None] + 0.0
-    _, label = np.unique(design, axis=0, return_inverse=True)
-    return _Rows(label.ravel().astype(np.int32), polarity, errors)
-
-
-def count_relabellings(design, errors):
+def count_relabellings(design, errors, blocks=None):
     """Count the relabellings that can give different statistics, the observed one included.
 
     Two relabellings are the same if they give the same statistic whatever the data.
@@ -159,31 +140,42 @@ def count_relabellings(design, errors):
     design : array-like of shape (N, P)
         The whole design.
     errors : {'exchangeable', 'symmetric', 'both'}
+    blocks : array-like of shape (N,) or (N, L), int, optional
+        Exchangeability blocks, see :func:`nistats_nipype.stats.blocks.check_blocks`.
 
     Returns
     -------
     int
         Exact, however large.
 
+    Raises
+    ------
+    ScheduleError
+        If the blocks do not fit the design, or cannot be exchanged as they say.
+
     Examples
     --------
     >>> count_relabellings([[0], [0], [1], [1], [1]], 'exchangeable')
     10
+    >>> count_relabellings([[0], [0], [1], [1], [1]], 'exchangeable', [1, 1, 1, 2, 2])
+    3
     >>> count_relabellings(np.ones((12, 1)), 'symmetric')
     4096
     """
-    rows = _classify(check_design(design), errors)
-    count = 1
-    if errors != 'symmetric':
-        count = math.factorial(len(rows.label))
-        for size in np.bincount(rows.label):
-            count //= math.factorial(int(size))
-    if errors != 'exchangeable':
-        count *= 2 ** int(np.count_nonzero(rows.polarity))
-    return count
+    design = check_design(design)
+    tree, _ = _tree(blocks, len(design))
+    return count_states(tree, classify(design, errors))
 
 
-def draw_schedule(design, contrast, *, n_perm=10000, seed=0, errors='auto'):
+def _tree(blocks, n_observations):
+    """The tree of the blocks, and the blocks in their multi-level form."""
+    if blocks is None:
+        return free_tree(n_observations), None
+    blocks = check_blocks(blocks, n_observations)
+    return plant(blocks), blocks
+
+
+def draw_schedule(design, contrast, *, n_perm=10000, seed=0, errors='auto', blocks=None):
     """Draw the relabellings of a permutation test, without repeats.
 
     All possible relabellings are enumerated when there are no more than asked for.
@@ -198,10 +190,16 @@ def draw_schedule(design, contrast, *, n_perm=10000, seed=0, errors='auto'):
     n_perm : int, default 10000
         Relabellings drawn beside the observed one, at least 1.
     seed : int, default 0
-        Non-negative and below 2 ** 128. A drawn relabelling b depends on (seed, b) and
-        N only, but for the removal of repeats; the design decides which are repeats.
+        Non-negative and below 2 ** 128. A drawn relabelling b depends on (seed, b), N and
+        the blocks only, but for the removal of repeats; the design decides which are repeats.
     errors : {'auto', 'exchangeable', 'symmetric', 'both'}, default 'auto'
         What is assumed of the errors: permute, flip signs, or both.
+    blocks : array-like of shape (N,) or (N, L), int, optional
+        Exchangeability blocks in the format of PALM, for dependent observations: see
+        :func:`nistats_nipype.stats.blocks.check_blocks` for what is permuted and what is
+        flipped, :func:`nistats_nipype.stats.blocks.within_blocks` and
+        :func:`nistats_nipype.stats.blocks.whole_blocks` to make them. All observations
+        are exchangeable by default.
 
     Returns
     -------
@@ -210,13 +208,19 @@ def draw_schedule(design, contrast, *, n_perm=10000, seed=0, errors='auto'):
     Raises
     ------
     ScheduleError
-        If ``n_perm``, ``seed`` or ``errors`` is out of range, or if the design allows
-        no relabelling beside the observed one.
+        If ``n_perm``, ``seed`` or ``errors`` is out of range, if the blocks do not fit the
+        design or cannot be exchanged as they say, or if design and blocks allow no
+        relabelling beside the observed one, or none that moves what the contrast tests.
 
     Notes
     -----
     The generator is Philox, a counter-based one [1]_, read as raw 64-bit words, whose
-    stream numpy guarantees; orders come from sorting words.
+    stream numpy guarantees; orders come from sorting words. With blocks, all that they
+    allow is drawn with equal probability: branches of the tree of blocks are sorted by words,
+    from the root on, each block before its branches, and further words give the signs.
+
+    Where PALM draws permutations and sign flips in two sets without repeats and combines
+    these, here the combinations are drawn, and it is they that do not repeat.
 
     References
     ----------
@@ -228,26 +232,31 @@ def draw_schedule(design, contrast, *, n_perm=10000, seed=0, errors='auto'):
     >>> schedule = draw_schedule(np.ones((3, 1)), [1], n_perm=100)
     >>> schedule.exhaustive, schedule.n_possible, schedule.signs[0].tolist()
     (True, 8, [1, 1, 1])
+
+    Three subjects with two scans each, of which the order is exchangeable:
+
+    >>> design = np.column_stack([np.eye(3)[[0, 0, 1, 1, 2, 2]], [0, 1, 0, 1, 0, 1]])
+    >>> schedule = draw_schedule(design, [0, 0, 0, 1], blocks=[1, 1, 2, 2, 3, 3])
+    >>> schedule.n_possible, schedule.orders[1].tolist()
+    (8, [1, 0, 2, 3, 4, 5])
     """
     _check_request(n_perm, seed, errors)
     design = check_design(design)
     contrast = check_contrast(design, contrast)
     if errors == 'auto':
         errors = choose_errors(partition(design, contrast))
-    n_possible = count_relabellings(design, errors)
-    if n_possible < 2:
-        raise ScheduleError(
-            'The design allows no relabelling beside the observed one.',
-            found=f'errors taken as {errors}, {len(design)} observations with equal rows',
-            expected='at least 2 different relabellings',
-            advice="Choose errors='symmetric' (--errors symmetric) to test a mean by sign flips.",
-        )
-    rows = _classify(design, errors)
+    tree, blocks = _tree(blocks, len(design))
+    rows = classify(design, errors)
+    n_possible = count_states(tree, rows)
+    if blocks is None:
+        _check_possible(n_possible, errors, len(design))
+    else:
+        _check_blocks_move(n_possible, tree, design, contrast, errors)
     exhaustive = n_possible <= n_perm + 1
     if exhaustive:
-        orders, signs = _decode(_enumerate(rows, errors), rows)
+        orders, signs = list_relabellings(tree, rows)
     else:
-        orders, signs = _draw(rows, errors, n_perm, seed)
+        orders, signs = _draw(tree, rows, n_perm, seed)
     return Schedule(
         signs=None if errors == 'exchangeable' else signs,
         orders=None if errors == 'symmetric' else orders,
@@ -255,6 +264,7 @@ def draw_schedule(design, contrast, *, n_perm=10000, seed=0, errors='auto'):
         exhaustive=exhaustive,
         errors=errors,
         row_classes=rows.classes,
+        blocks=blocks,
     )
 
 
@@ -275,93 +285,64 @@ def _check_request(n_perm, seed, errors):
         )
 
 
-# A relabelling is coded by what it puts where: at position j, the class of the design
-# row that observation j meets, and the sign that it meets it with. Equal codes give
-# equal statistics, and different codes do not.
+def _check_possible(n_possible, errors, n_observations):
+    if n_possible < 2:
+        raise ScheduleError(
+            'The design allows no relabelling beside the observed one.',
+            found=f'errors taken as {errors}, {n_observations} observations with equal rows',
+            expected='at least 2 different relabellings',
+            advice="Choose errors='symmetric' (--errors symmetric) to test a mean by sign flips.",
+        )
 
 
-def _draw(rows, errors, n_perm, seed):
+def _check_blocks_move(n_possible, tree, design, contrast, errors):
+    """Refuse blocks within which the design, or what the contrast tests of it, is constant.
+
+    With ``E = D pinv(C)`` the regressors of the effect and e the residuals of the nuisance,
+    a relabelling P that leaves E as it is leaves ``E' P e`` at the observed ``E' e``: only
+    the nuisance would be relabelled.
+    """
+    if n_possible < 2:
+        moved, n_tested = 'rows of the design', n_possible
+    else:
+        effect = design @ np.linalg.pinv(contrast)
+        # What rounding has made different is equal here.
+        effect = np.round(effect / np.abs(effect).max(axis=0), 12) + 0.0
+        moved = 'values of the regressor that the contrast tests'
+        n_tested = count_states(tree, classify(effect, errors))
+    if n_tested < 2:
+        raise ScheduleError(
+            'The design and its blocks allow no relabelling beside the observed one.',
+            found=f'errors taken as {errors}, equal {moved} wherever the blocks let '
+            'observations be exchanged',
+            expected=f'blocks that exchange observations with different {moved}',
+            advice='An effect between blocks is tested by exchanging blocks as wholes, one '
+            'within blocks by exchanging observations in them, a mean by sign flips '
+            "(errors='symmetric').",
+        )
+
+
+def _draw(tree, rows, n_perm, seed):
     """Orders and signs of the observed labelling and of ``n_perm`` different others."""
     n = len(rows.label)
     orders = np.empty((n_perm + 1, n), dtype=np.int32)
     signs = np.empty((n_perm + 1, n), dtype=np.int8)
-    order, flips = np.arange(n), np.ones(n, dtype=np.int8)
-    seen = set()
+    orders[0], signs[0] = np.arange(n), 1
+    seen = {rows.label.tobytes() + rows.polarity.tobytes()}
+    n_words = sum(count_words(tree))
+    n_batch = max(1, min(_BATCH, n_perm, _WORDS // n_words))
     counter = 0
     while True:
-        code = _code(order, flips, rows)
-        if code not in seen:
-            orders[len(seen)], signs[len(seen)] = order, flips
-            seen.add(code)
-        if len(seen) > n_perm:
-            return orders, signs
-        counter += 1
-        words = np.random.Philox(key=seed, counter=[0, counter, 0, 0]).random_raw(2 * n)
-        if errors != 'symmetric':
-            order = np.argsort(words[:n], kind='stable')
-        if errors != 'exchangeable':
-            flips = (words[n:] >> np.uint64(63)).astype(np.int8) * 2 - 1
-
-
-def _code(order, flips, rows):
-    """The code of a relabelling, as bytes."""
-    labels, signs = np.empty_like(rows.label), np.empty_like(rows.polarity)
-    labels[order] = rows.label
-    signs[order] = flips * rows.polarity
-    return labels.tobytes() + signs.tobytes()
-
-
-def _enumerate(rows, errors):
-    """Codes of all relabellings, the observed one first."""
-    arrangements = [rows.label] if errors == 'symmetric' else _arrangements(rows.label)
-    codes = [(rows.label, rows.polarity)]
-    observed = rows.label.tobytes() + rows.polarity.tobytes()
-    zero_classes = rows.label[rows.polarity == 0]
-    for labels in arrangements:
-        free = np.flatnonzero(~np.isin(labels, zero_classes))
-        if errors == 'exchangeable':
-            patterns = [rows.polarity]
-        else:
-            patterns = _sign_patterns(len(labels), free)
-        for signs in patterns:
-            if labels.tobytes() + signs.tobytes() != observed:
-                codes.append((labels, signs))
-    return codes
-
-
-def _sign_patterns(n, free):
-    """All signs of ``n`` observations of which those in ``free`` can flip."""
-    bits = np.arange(2 ** len(free))[:, None] >> np.arange(len(free)) & 1
-    patterns = np.zeros((len(bits), n), dtype=np.int8)
-    patterns[:, free] = 1 - 2 * bits
-    return patterns
-
-
-def _arrangements(labels):
-    """All different orders of a multiset, in lexicographic order."""
-    current = np.sort(labels).tolist()
-    while True:
-        yield np.array(current, dtype=np.int32)
-        pivot = len(current) - 2
-        while pivot >= 0 and current[pivot] >= current[pivot + 1]:
-            pivot -= 1
-        if pivot < 0:
-            return
-        successor = len(current) - 1
-        while current[successor] <= current[pivot]:
-            successor -= 1
-        current[pivot], current[successor] = current[successor], current[pivot]
-        current[pivot + 1 :] = current[:pivot:-1]
-
-
-def _decode(codes, rows):
-    """Orders and signs, as :class:`Schedule` has them, that lead to the codes."""
-    labels = np.array([code[0] for code in codes])
-    signs = np.array([code[1] for code in codes])
-    members = np.argsort(rows.label, kind='stable')
-    orders = np.empty(labels.shape, dtype=np.int32)
-    orders[:, members] = np.argsort(labels, axis=1, kind='stable')
-    # Keep the observed labelling as the identity.
-    orders[0] = np.arange(labels.shape[1])
-    flips = np.take_along_axis(signs, orders, axis=1) * rows.polarity
-    return orders, np.where(flips == 0, 1, flips).astype(np.int8)
+        words = np.empty((n_batch, n_words), dtype=np.uint64)
+        for row in words:
+            counter += 1
+            row[:] = np.random.Philox(key=seed, counter=[0, counter, 0, 0]).random_raw(n_words)
+        drawn = read_words(tree, rows, words)
+        labels, states = find_states(rows, *drawn)
+        for order, flips, label, state in zip(*drawn, labels, states, strict=True):
+            code = label.tobytes() + state.tobytes()
+            if code not in seen:
+                orders[len(seen)], signs[len(seen)] = order, flips
+                seen.add(code)
+            if len(seen) > n_perm:
+                return orders, signs

@@ -258,3 +258,15 @@ def flipped_extremes_and_counts(
             if top > maxima[b - 1]:
                 maxima[b - 1] = top
         counts[start : start + size] += reached[:size]
+
+
+@njit(nogil=True, cache=True)
+def correlation_maps(projections, n_interest, units, out):
+    """Partial correlation of every relabelling (row of ``out``) at every point (column)."""
+    tile = np.empty((units.shape[0], TILE))
+    r, coordinate, nuisance = np.empty(TILE), np.empty(TILE), np.empty(TILE)
+    for start in range(0, units.shape[1], TILE):
+        size = _load(units, start, tile)
+        for b in range(projections.shape[0]):
+            _correlate(projections, b, n_interest, tile, coordinate, nuisance, r)
+            out[b, start : start + size] = r[:size]

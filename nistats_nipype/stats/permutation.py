@@ -6,17 +6,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..exceptions import InputError, ScheduleError
-from . import glm
-from .design import check_design, partition
-from .distributions import SIDES
+from ..exceptions import ScheduleError
+from .design import partition
+from .relabelling import (
+    basis_of,
+    prepare,
+    relabelled_basis,
+    tested_side,
+    to_stat,
+    unit_residuals,
+)
 
-#: Points of one piece of work; no influence on the result.
-_POINTS = 4096
 #: Relabellings at a time, with permutations (each needs P x N numbers) and with sign flips
 #: alone (N bits); no influence on the result.
 _RELABELLINGS = 1024
 _FLIPS = 65536
+_SIDES = {0: 'two-sided', 1: 'positive', -1: 'negative'}
 
 
 class Chunk(NamedTuple):
@@ -73,21 +78,6 @@ class PermutationResult(NamedTuple):
     p_uncorrected: np.ndarray
     p_fwe: np.ndarray
     null: np.ndarray
-
-
-def chunk_bounds(n_relabellings, chunk, n_chunks):
-    """Rows of a schedule that belong to a chunk.
-
-    Examples
-    --------
-    >>> [chunk_bounds(10, chunk, 3) for chunk in range(3)]
-    [(0, 3), (3, 6), (6, 10)]
-    """
-    if not 0 <= chunk < n_chunks:
-        raise ScheduleError(
-            'There is no such chunk.', found=f'chunk {chunk} of {n_chunks}', expected='0 to n - 1'
-        )
-    return chunk * n_relabellings // n_chunks, (chunk + 1) * n_relabellings // n_chunks
 
 
 def permute(
@@ -149,44 +139,28 @@ def permute(
        significance levels. J Bus Econ Stat 1(4):292-298.
        https://doi.org/10.1080/07350015.1983.10509354
     """
-    design = check_design(design)
-    stop = schedule.n_relabellings if stop is None else stop
-    _check_request(schedule, design, start, stop, missing)
-    split = partition(design, contrast)
-    model = glm.fit(values, design, missing=missing, labels=labels)
-    stat = glm.contrast(model, design, contrast).stat
-    tested = np.flatnonzero(np.isfinite(stat))
-    if not tested.size:
-        raise InputError(
-            'No point has a statistic.',
-            found=f'{stat.size} points, all incomplete or without variance',
-            advice='Look at the maps: they may be empty or copies of one another.',
-        )
-    side = _side(split, sidedness)
-    n_rows = stop - start
+    task = prepare(values, design, contrast, schedule, start, stop, sidedness, missing, labels)
     chunk = Chunk(
-        start=start,
-        stop=stop,
+        start=task.start,
+        stop=task.stop,
         n_relabellings=schedule.n_relabellings,
-        side=side,
-        maxima=np.full(n_rows, -np.inf),
+        side=task.side,
+        maxima=np.full(task.stop - task.start, -np.inf),
         counts=np.zeros(values.shape[1], dtype=np.int64),
         observed=np.full(values.shape[1], np.nan),
-        stat=stat,
+        stat=task.stat,
     )
-    blocks = [tested[at : at + _POINTS] for at in range(0, tested.size, _POINTS)]
     step = _FLIPS if schedule.orders is None else _RELABELLINGS
     with ThreadPoolExecutor(num_threads) as pool:
         # At least once, so that an empty chunk knows the observed values too.
-        for low in range(start, max(stop, start + 1), step):
-            rows = np.arange(low, min(low + step, stop))
-            relabel = _relabel(split, schedule, np.concatenate([[0], rows]))
+        for low in range(start, max(task.stop, start + 1), step):
+            rows = np.arange(low, min(low + step, task.stop))
+            kernel = _kernel(task.split, schedule, np.concatenate([[0], rows]))
             maxima = chunk.maxima[rows - start]
             jobs = [
-                pool.submit(_work, values, split, relabel, len(rows), side, block)
-                for block in blocks
+                pool.submit(_work, values, task, kernel, len(rows), block) for block in task.blocks
             ]
-            for block, job in zip(blocks, jobs, strict=True):
+            for block, job in zip(task.blocks, jobs, strict=True):
                 block_maxima, counts, observed = job.result()
                 np.maximum(maxima, block_maxima, out=maxima)
                 chunk.counts[block] += counts
@@ -195,73 +169,68 @@ def permute(
     return chunk
 
 
-def _check_request(schedule, design, start, stop, missing):
-    """Refuse what cannot be permuted."""
-    schedule.check_design(design)
-    if not 0 <= start <= stop <= schedule.n_relabellings:
-        raise ScheduleError(
-            'The schedule has no such rows.',
-            found=f'{start} to {stop - 1}',
-            expected=f'rows among 0 to {schedule.n_relabellings - 1}',
-        )
-    if missing == 'per_voxel':
-        raise InputError(
-            'Points with missing values cannot be permuted.',
-            found="missing='per_voxel'",
-            expected='the same observations at every point, as a relabelling moves all of them',
-            advice="Choose missing='drop_voxel', or a mask of the points that all maps cover.",
-        )
-
-
-def _side(split, sidedness):
-    """Code of the tested side for the kernels; F is tested on its upper side."""
-    if sidedness not in SIDES:
-        raise ScheduleError('Unknown side.', found=repr(sidedness), expected=', '.join(SIDES))
-    if _is_f(split):
-        # r of F is not negative, except where a contrast of rank 1 leaves it a sign that
-        # means nothing: two-sided is right for both.
-        return 0
-    return {'two-sided': 0, 'positive': 1, 'negative': -1}[sidedness]
-
-
-def _is_f(split):
-    """Whether the contrast has several rows, be they redundant."""
-    return np.isnan(split.scale)
-
-
-def _relabel(split, schedule, rows):
-    """The kernel for some rows of the schedule, the first of them the observed one.
-
-    What relabelling does to the data is done to the basis of the design instead:
-    relabelled data are ``s_i * e[order_i]``, and their product with a basis vector q is
-    the product of e with q moved back, ``w[order_i] = s_i * q_i``.
-    """
+def _kernel(split, schedule, rows):
+    """The kernel for some rows of the schedule, the first of them the observed one."""
     from .kernels import extremes_and_counts, flipped_extremes_and_counts
 
-    basis = np.ascontiguousarray(np.hstack([split.interest, split.nuisance]).T)
     n_interest = split.interest.shape[1]
     if schedule.orders is None:
         patterns = np.packbits(schedule.signs[rows] < 0, axis=1, bitorder='little')
-        return partial(flipped_extremes_and_counts, patterns, basis, n_interest)
-    weights = np.broadcast_to(basis, (len(rows), *basis.shape))
-    if schedule.signs is not None:
-        weights = weights * schedule.signs[rows][:, None, :]
-    moved = np.empty(weights.shape)
-    orders = np.broadcast_to(schedule.orders[rows][:, None, :], weights.shape)
-    np.put_along_axis(moved, orders, weights, axis=2)
-    return partial(extremes_and_counts, moved, n_interest)
+        return partial(flipped_extremes_and_counts, patterns, basis_of(split), n_interest)
+    return partial(extremes_and_counts, relabelled_basis(split, schedule, rows), n_interest)
 
 
-def _work(values, split, relabel, n_rows, side, points):
+def _work(values, task, kernel, n_rows, points):
     """Maxima, counts and observed r of some points over some relabellings."""
-    data = np.asarray(values[:, points], dtype=np.float64)
-    for basis in split.nuisance.T:
-        data -= basis[:, None] * glm.accumulate(basis[None, :], data)
-    length = np.sqrt(glm.accumulate(np.ones((1, len(data))), data**2))
     maxima = np.full(n_rows, -np.inf)
     counts, observed = np.zeros(len(points), dtype=np.int64), np.empty(len(points))
-    relabel(data / length, side, maxima, counts, observed)
+    kernel(unit_residuals(values, task.split, points), task.side, maxima, counts, observed)
     return maxima, counts, observed
+
+
+def check_chunks(chunks, side):
+    """Put chunks in order, and refuse them unless they add up to one schedule.
+
+    Parameters
+    ----------
+    chunks : sequence of Chunk, or of SpatialChunk
+    side : int
+        What they should compare.
+
+    Returns
+    -------
+    list
+        The chunks that hold relabellings, in the order of these.
+
+    Raises
+    ------
+    ScheduleError
+        If relabellings are missing or there twice, or if the chunks do not belong together.
+    """
+    chunks = sorted((chunk for chunk in chunks if chunk.stop > chunk.start), key=lambda c: c.start)
+    ends = [0, *(chunk.stop for chunk in chunks)]
+    starts = [*(chunk.start for chunk in chunks), chunks[0].n_relabellings if chunks else 0]
+    if not chunks or starts != ends:
+        raise ScheduleError(
+            'The chunks do not add up to one schedule.',
+            found=', '.join(f'{chunk.start} to {chunk.stop - 1}' for chunk in chunks) or 'nothing',
+            expected='every relabelling once, '
+            + (f'0 to {chunks[0].n_relabellings - 1}' if chunks else 'starting with 0'),
+            advice='Run the missing chunks; do not mix chunks of different runs.',
+        )
+    if not all(np.array_equal(chunk.observed, chunks[0].observed, True) for chunk in chunks):
+        raise ScheduleError(
+            'The chunks are not of the same data and contrast.',
+            advice='Run all chunks again on the same observations, design and contrast.',
+        )
+    if any(chunk.side != side for chunk in chunks):
+        raise ScheduleError(
+            'The chunks were computed for another side.',
+            found=', '.join(sorted({repr(_SIDES[int(chunk.side)]) for chunk in chunks})),
+            expected=repr(_SIDES[side]),
+            advice='Merge them with the sidedness that they were computed with.',
+        )
+    return chunks
 
 
 def merge(chunks, design, contrast, *, sidedness='two-sided'):
@@ -285,28 +254,9 @@ def merge(chunks, design, contrast, *, sidedness='two-sided'):
     ScheduleError
         If relabellings are missing or there twice, or if the chunks are not of the same data.
     """
-    chunks = sorted((chunk for chunk in chunks if chunk.stop > chunk.start), key=lambda c: c.start)
-    ends = [0, *(chunk.stop for chunk in chunks)]
-    starts = [*(chunk.start for chunk in chunks), chunks[0].n_relabellings if chunks else 0]
-    if not chunks or starts != ends:
-        raise ScheduleError(
-            'The chunks do not add up to one schedule.',
-            found=', '.join(f'{chunk.start} to {chunk.stop - 1}' for chunk in chunks) or 'nothing',
-            expected='every relabelling once, '
-            + (f'0 to {chunks[0].n_relabellings - 1}' if chunks else 'starting with 0'),
-            advice='Run the missing chunks; do not mix chunks of different runs.',
-        )
-    if not all(np.array_equal(chunk.observed, chunks[0].observed, True) for chunk in chunks):
-        raise ScheduleError(
-            'The chunks are not of the same data and contrast.',
-            advice='Run all chunks again on the same observations, design and contrast.',
-        )
     split = partition(design, contrast)
-    side = _side(split, sidedness)
-    if any(chunk.side != side for chunk in chunks):
-        raise ScheduleError(
-            'The chunks were computed for another side.', expected=f'sidedness {sidedness!r}'
-        )
+    side = tested_side(split, sidedness)
+    chunks = check_chunks(chunks, side)
     from .kernels import TIE
 
     maxima = np.concatenate([chunk.maxima for chunk in chunks])
@@ -320,15 +270,5 @@ def merge(chunks, design, contrast, *, sidedness='two-sided'):
         stat=chunks[0].stat,
         p_uncorrected=np.where(untested, np.nan, counts / n_relabellings),
         p_fwe=np.where(untested, np.nan, reached / n_relabellings),
-        null=_to_stat(maxima, split),
+        null=to_stat(maxima, split),
     )
-
-
-def _to_stat(r, split):
-    """The t (side included) or F that belongs to a partial correlation."""
-    n_observations, n_interest = split.interest.shape
-    dof = n_observations - n_interest - split.nuisance.shape[1]
-    with np.errstate(divide='ignore'):
-        if not _is_f(split):
-            return r * np.sqrt(dof / np.maximum(1.0 - r**2, 0.0))
-        return r**2 / np.maximum(1.0 - r**2, 0.0) * dof / n_interest

@@ -26,7 +26,7 @@ def _count(number, noun):
 
 
 def _level(alpha):
-    return f'{alpha:g}'.replace('0.', '.', 1)
+    return f'{alpha:.3g}'.replace('0.', '.', 1)
 
 
 def describe_dof(test):
@@ -78,7 +78,61 @@ def describe_result(test, threshold, permutation, clusters):
         first = f'No voxel reaches {how} ({_SIDES[threshold["Sidedness"]]}).'
     if corrected:
         first += f' The smallest corrected {format_p(permutation["SmallestCorrectedP"])}.'
+        if threshold.get('AlphaReachable') is False:
+            first += (
+                f' No p below {_level(threshold["SmallestPossibleP"])} is possible with '
+                f'{_describe_number(permutation)}.'
+            )
     return first
+
+
+def _describe_number(permutation):
+    n = permutation['NumberOfRelabellings']
+    return (
+        f'all {n:,} relabellings' if permutation.get('Exhaustive') else f'{n - 1:,} relabellings'
+    )
+
+
+_SPATIAL = {'extent': 'cluster extent', 'mass': 'cluster mass', 'tfce': 'TFCE'}
+
+
+def describe_spatial(thresholds, spatial):
+    """Say what survives by cluster extent, cluster mass and TFCE.
+
+    Parameters
+    ----------
+    thresholds : dict of {str: dict}
+        Metadata of the thresholded maps, by 'extent', 'mass' or 'tfce'.
+    spatial : dict or None
+        Metadata of the permutation test.
+
+    Returns
+    -------
+    str
+        With a blank in front; empty if there is nothing to say.
+
+    Examples
+    --------
+    >>> threshold = {'NumberOfVoxelsPositive': 90, 'NumberOfVoxelsNegative': 0,
+    ...              'NumberOfClusters': 2, 'Alpha': 0.05}
+    >>> describe_spatial({'tfce': threshold}, {'SmallestCorrectedP': {'tfce': 0.002}})
+    ' By TFCE: 90 voxels in 2 clusters at FWE-corrected p < .05 (smallest p = .002).'
+    """
+    text = ''
+    for name, threshold in thresholds.items():
+        n_voxels = threshold['NumberOfVoxelsPositive'] + threshold['NumberOfVoxelsNegative']
+        found = 'nothing'
+        if n_voxels:
+            clusters = _count(threshold['NumberOfClusters'], 'cluster')
+            found = f'{_count(n_voxels, "voxel")} in {clusters}'
+        text += (
+            f' By {_SPATIAL[name]}: {found} at FWE-corrected p < {_level(threshold["Alpha"])} '
+            f'(smallest {format_p(spatial["SmallestCorrectedP"][name])}'
+        )
+        if threshold.get('AlphaReachable') is False:
+            text += f', none below {_level(threshold["SmallestPossibleP"])} is possible'
+        text += ').'
+    return text
 
 
 def describe_permutation(permutation):
@@ -96,6 +150,47 @@ def describe_permutation(permutation):
         return f'all {n:,} possible {kind}'
     seed = f' (seed {permutation["Seed"]})' if 'Seed' in permutation else ''
     return f'{n - 1:,} {kind} drawn without repeats{seed}, and the observed labelling'
+
+
+def describe_interval(monte_carlo):
+    """Say how far p by counting can be from those of all possible relabellings.
+
+    Examples
+    --------
+    >>> describe_interval({'Method': '95 % interval', 'SmallestCorrectedP':
+    ...                    {'P': 0.002, 'Interval': [0.0, 0.0111]}, 'Alpha0.05': None})
+    'smallest corrected p = .002 (0 to .0111); 95 % interval'
+    >>> describe_interval({'Method': 'exact: all 64 relabellings'})
+    'none, exact: all 64 relabellings'
+    """
+    method = monte_carlo['Method']
+    if method.startswith('exact'):
+        return f'none, {method}'
+    parts = {'smallest corrected': monte_carlo['SmallestCorrectedP'], '': monte_carlo['Alpha0.05']}
+    texts = []
+    for name, part in parts.items():
+        if part:
+            low, high = map(_level, part['Interval'])
+            texts.append(f'{name} {format_p(part["P"])} ({low} to {high})'.strip())
+    return '; '.join([*texts, method])
+
+
+def describe_tail(tail, smallest):
+    """Say where corrected p come from if a tail was to be fitted.
+
+    Examples
+    --------
+    >>> describe_tail({'Method': 'counts of 500 relabellings; ...', 'NumberOfVoxelsFitted': 7,
+    ...                'NumberOfVoxelsAtLimit': 0, 'NumberOfVoxelsCounted': 1993}, 1e-30)
+    'counts of 500 relabellings; ...; 7 of 2,000 voxels by the fit'
+    """
+    n_limit, n_fit = (
+        tail['NumberOfVoxelsAtLimit'],
+        tail['NumberOfVoxelsFitted'],
+    )
+    total = n_fit + n_limit + tail['NumberOfVoxelsCounted']
+    text = f'{tail["Method"]}; {n_fit + n_limit:,} of {total:,} voxels by the fit'
+    return f'{text}, {n_limit:,} of them held at {smallest:.2g}' if n_limit else text
 
 
 def methods_text(model, preparation, tests, versions):
@@ -166,6 +261,12 @@ def _test_text(entry):
             'https://doi.org/10.1016/j.neuroimage.2014.01.060), with the residuals of the '
             'nuisance model relabelled (Freedman and Lane 1983).'
         )
+        tail = permutation.get('Tail')
+        if tail and tail['Fitted']:
+            text += (
+                f' Corrected p are {tail["Method"]} (Winkler et al. 2016, '
+                'https://doi.org/10.1016/j.neuroimage.2016.05.068).'
+            )
         if permutation['NumberOfVoxelsNotTested']:
             text += (
                 f' {permutation["NumberOfVoxelsNotTested"]:,} voxels with missing values or '

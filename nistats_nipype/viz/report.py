@@ -35,6 +35,7 @@ _HEADERS = {
     'volume_mm3': 'Volume (mm³)',
     'sign': 'Sign',
     'p_fwe': 'p (FWE)',
+    'p_tfce': 'p (TFCE)',
     'file': 'Map',
     'n_observed': 'Observed voxels',
     'n_lost': 'Lost voxels',

@@ -6,7 +6,6 @@ from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from ..designs.contrasts import contrast_label
-from ..exceptions import InputError
 from ..interfaces import (
     ComputeContrast,
     DefineContrast,
@@ -18,11 +17,29 @@ from ..interfaces import (
     TableClusters,
     Threshold,
 )
+from ..interfaces.sink import CORRECTED
+from .levels import check_levels, check_reach
 from .permutation import init_permutation_wf
+from .spatial import CLUSTER_OUTPUTS, TFCE_OUTPUTS, init_spatial_wf
 
-_INPUTS = ['observations_file', 'mask_file', 'design_file', 'model_file', 'model_metadata_file']
+_INPUTS = [
+    'observations_file',
+    'mask_file',
+    'design_file',
+    'model_file',
+    'model_metadata_file',
+    'blocks_file',
+]
 _MAPS = ['effect_file', 'variance_file', 'stat_file', 'z_file', 'p_file']
-_PERMUTED = ['p_uncorrected_file', 'p_fwe_file', 'logp_fwe_file', 'cor_z_score_file', 'null_file']
+_PERMUTED = [
+    'p_uncorrected_file',
+    'p_fwe_file',
+    'logp_fwe_file',
+    'cor_z_score_file',
+    'q_fdr_file',
+    'logq_fdr_file',
+    'null_file',
+]
 
 
 def init_contrast_wf(
@@ -39,6 +56,9 @@ def init_contrast_wf(
     alpha_fwe=0.05,
     cluster_threshold=0,
     connectivity=26,
+    cluster_forming_z=None,
+    tfce=False,
+    tail='none',
     out_dir=None,
     omp_nthreads=1,
     name=None,
@@ -75,6 +95,14 @@ def init_contrast_wf(
         Smallest cluster of the thresholded maps, in voxels.
     connectivity : {26, 18, 6}, default 26
         Neighbours of a voxel.
+    cluster_forming_z : float, optional
+        Cluster-forming threshold, as a normal score, of permutation inference on cluster
+        extent and mass; left out without it.
+    tfce : bool, default False
+        Whether to add permutation inference with TFCE.
+    tail : {'none', 'gpd', 'gamma'}, default 'none'
+        Approximate the tail of the null distributions of the maximum (not of the extent), see
+        :func:`~nistats_nipype.workflows.init_permutation_wf`.
     out_dir : path-like, optional
         Absolute path of the results folder. Without it nothing is sunk.
     name : str, optional
@@ -86,6 +114,8 @@ def init_contrast_wf(
         Packed observations, their mask, their design.
     model_file, model_metadata_file
         The fitted model and what is known of it.
+    blocks_file
+        Exchangeability blocks in PALM's format; optional.
 
     Outputs
     -------
@@ -95,10 +125,14 @@ def init_contrast_wf(
         Parametric maps.
     z_uncorrected_file, clusters_uncorrected_file
         z at the uncorrected threshold, and its clusters.
-    p_uncorrected_file, p_fwe_file, logp_fwe_file, cor_z_score_file, null_file
-        Results of the permutations, if any.
+    p_uncorrected_file, p_fwe_file, logp_fwe_file, cor_z_score_file, q_fdr_file, logq_fdr_file
+        Maps of the permutations, if any.
+    null_file
+        Their maxima.
     z_fwe_file, clusters_fwe_file
-        z where the corrected p passes, and its clusters, if there are permutations.
+        z where the corrected p passes, and its clusters, if there are permutations. Likewise
+        with ``extent``, ``mass`` and ``tfce`` in place of ``fwe``, where they were asked for,
+        beside the outputs of :func:`~nistats_nipype.workflows.init_spatial_wf`.
     section_file, summary_file
         What the report says, and the answer in a sentence (JSON).
 
@@ -107,17 +141,28 @@ def init_contrast_wf(
     InputError
         If a level is not between 0 and 1.
 
+    Warns
+    -----
+    NistatsNipypeWarning
+        If ``n_perm`` relabellings cannot give a corrected p of ``alpha_fwe``.
+
     Examples
     --------
     >>> init_contrast_wf(contrast_name='left vs right', definition='intercept').name
     'contrast_leftVsRight_wf'
     """
     # Here, because the nodes that use them come after hours of permutations.
-    _check_levels(alpha_uncorrected=alpha_uncorrected, alpha_fwe=alpha_fwe)
+    check_levels(alpha_uncorrected=alpha_uncorrected, alpha_fwe=alpha_fwe)
+    if n_perm and tail == 'none':
+        check_reach(n_perm, alpha_fwe)
     fields = ['contrast_file', *_MAPS, 'z_uncorrected_file', 'clusters_uncorrected_file']
     if n_perm:
-        fields += [*_PERMUTED, 'z_fwe_file', 'clusters_fwe_file']
-    inputnode = pe.Node(niu.IdentityInterface(_INPUTS), name='inputnode')
+        fields += _PERMUTED
+        fields += CLUSTER_OUTPUTS if cluster_forming_z is not None else []
+        fields += TFCE_OUTPUTS if tfce else []
+        corrections = _corrections(cluster_forming_z, tfce)
+        fields += [f'{kind}_{label}_file' for label in corrections for kind in ('z', 'clusters')]
+    inputnode = pe.Node(niu.IdentityInterface(_INPUTS, mandatory_inputs=False), name='inputnode')
     fields += ['summary_file']
     outputnode = pe.Node(niu.IdentityInterface([*fields, 'section_file']), name='outputnode')
     define = pe.Node(
@@ -160,25 +205,39 @@ def init_contrast_wf(
             errors=errors,
             sidedness=sidedness,
             missing='error' if missing == 'error' else 'drop_voxel',
+            tail=tail,
             omp_nthreads=omp_nthreads,
         )
-        title = f'{contrast_name}: z, p < {alpha_fwe:g} FWE-corrected'
-        _add_threshold(workflow, 'fwe', title, method='fwe', alpha=alpha_fwe, **shape)
+        for label, words in corrections.items():
+            title = f'{contrast_name}: z, p < {alpha_fwe:g} FWE-corrected{words}'
+            _add_threshold(workflow, label, title, method='fwe', alpha=alpha_fwe, **shape)
         _add_permutation(workflow, permutation_wf, contrast_name, alpha_fwe)
+        if len(corrections) > 1:
+            spatial_wf = init_spatial_wf(
+                cluster_forming_z=cluster_forming_z,
+                tfce=tfce,
+                connectivity=connectivity,
+                n_chunks=n_chunks,
+                sidedness=sidedness,
+                missing='error' if missing == 'error' else 'drop_voxel',
+                tail=tail,
+                omp_nthreads=omp_nthreads,
+            )
+            _add_spatial(workflow, spatial_wf, corrections)
     if out_dir is not None:
         _add_sink(workflow, out_dir, fields)
     return workflow
 
 
-def _check_levels(**levels):
-    for name, alpha in levels.items():
-        if not 0 < alpha < 1:
-            raise InputError(
-                'The error rate is not between 0 and 1.',
-                found=f'{name}={alpha:g}',
-                expected='for instance 0.05, or 0.001',
-                advice='Give a p value; thresholds on the statistic go by other names.',
-            )
+def _corrections(cluster_forming_z, tfce):
+    """Corrected maps that are made, with the words for their titles."""
+    corrections = {'fwe': ''}
+    if cluster_forming_z is not None:
+        formed = f'clusters formed at z > {cluster_forming_z:g}'
+        corrections |= {'extent': f', extent of {formed}', 'mass': f', mass of {formed}'}
+    if tfce:
+        corrections['tfce'] = ', TFCE'
+    return corrections
 
 
 def _add_threshold(workflow, label, title, **parameters):
@@ -223,7 +282,8 @@ def _add_permutation(workflow, permutation_wf, contrast_name, alpha):
     workflow.connect([
         (inputnode, permutation_wf, [('observations_file', 'inputnode.in_files'),
                                      ('mask_file', 'inputnode.mask_file'),
-                                     ('design_file', 'inputnode.design_file')]),
+                                     ('design_file', 'inputnode.design_file'),
+                                     ('blocks_file', 'inputnode.blocks_file')]),
         (define, permutation_wf, [('contrast_file', 'inputnode.contrast_file')]),
         (permutation_wf, outputnode, [(f'outputnode.{field}', field) for field in _PERMUTED]),
         (permutation_wf, plot_null, [('outputnode.null_file', 'null_file')]),
@@ -235,8 +295,54 @@ def _add_permutation(workflow, permutation_wf, contrast_name, alpha):
     for name in ('table_uncorrected', 'table_fwe'):
         table = workflow.get_node(name)
         workflow.connect(permutation_wf, 'outputnode.p_fwe_file', table, 'p_fwe_file')
-    threshold = workflow.get_node('threshold_fwe')
-    workflow.connect(permutation_wf, 'outputnode.p_fwe_file', threshold, 'p_file')
+    _add_p(workflow, permutation_wf, 'p_fwe_file', 'threshold_fwe')
+
+
+def _add_p(workflow, source, field, threshold):
+    """Hand corrected p, and how they were made, to the node that thresholds them."""
+    workflow.connect([
+        (source, workflow.get_node(threshold), [
+            (f'outputnode.{field}', 'p_file'),
+            ('outputnode.metadata_file', 'p_metadata_file'),
+        ]),
+    ])  # fmt: skip
+
+
+def _add_spatial(workflow, spatial_wf, corrections):
+    """Connect inference on clusters and with TFCE; its p goes into every table."""
+    inputnode, outputnode, define, permutation_wf, summarize = map(
+        workflow.get_node,
+        ('inputnode', 'outputnode', 'define_contrast', 'permutation_wf', 'summarize_contrast'),
+    )
+    fields = CLUSTER_OUTPUTS if 'extent' in corrections else []
+    fields = fields + (TFCE_OUTPUTS if 'tfce' in corrections else [])
+    workflow.connect([
+        (inputnode, spatial_wf, [('observations_file', 'inputnode.in_files'),
+                                 ('mask_file', 'inputnode.mask_file'),
+                                 ('design_file', 'inputnode.design_file')]),
+        (define, spatial_wf, [('contrast_file', 'inputnode.contrast_file')]),
+        (permutation_wf, spatial_wf, [
+            (f'outputnode.{field}', f'inputnode.{field}')
+            for field in ('schedule_file', 'schedule_metadata_file')
+        ]),
+        (spatial_wf, outputnode, [(f'outputnode.{field}', field) for field in fields]),
+        (spatial_wf, summarize, [('outputnode.metadata_file', 'spatial_metadata_file')]),
+    ])  # fmt: skip
+    spatial = [label for label in corrections if label != 'fwe']
+    for label in spatial:
+        _add_p(workflow, spatial_wf, f'{label}_p_fwe_file', f'threshold_{label}')
+        workflow.get_node(f'threshold_{label}').inputs.p_statistic = label
+        for name in ('uncorrected', *corrections):
+            table = workflow.get_node(f'table_{name}')
+            workflow.connect(
+                spatial_wf, f'outputnode.{label}_p_fwe_file', table, f'p_{label}_file'
+            )
+        workflow.connect(
+            permutation_wf,
+            'outputnode.p_fwe_file',
+            workflow.get_node(f'table_{label}'),
+            'p_fwe_file',
+        )
 
 
 def _add_sink(workflow, out_dir, fields):
@@ -244,19 +350,29 @@ def _add_sink(workflow, out_dir, fields):
     ds_contrast = pe.Node(SinkContrast(out_dir=str(out_dir)), name='ds_contrast')
     outputnode = workflow.get_node('outputnode')
     permutation_wf = workflow.get_node('permutation_wf')
-    plots = ['plot_uncorrected', 'plot_slices']
     metadata = {'contrast': 'compute_contrast', 'uncorrected': 'threshold_uncorrected'}
-    names = ['desc-uncorrectedThreshold_glass', 'desc-uncorrectedThreshold_slices']
+    names = {
+        'plot_uncorrected': 'desc-uncorrectedThreshold_glass',
+        'plot_slices': 'desc-uncorrectedThreshold_slices',
+    }
+    for label, desc in CORRECTED.items():
+        if workflow.get_node(f'threshold_{label}') is not None:
+            metadata[label] = f'threshold_{label}'
+            names[f'plot_{label}'] = f'desc-{desc}Threshold_glass'
     if permutation_wf is not None:
-        plots += ['plot_fwe', 'plot_cor_z', 'plot_null']
-        names += ['desc-voxelFWEThreshold_glass', 'desc-voxelFWE_glass', 'desc-voxelFWE_null']
-        metadata['fwe'] = 'threshold_fwe'
+        names |= {'plot_cor_z': 'desc-voxelFWE_glass', 'plot_null': 'desc-voxelFWE_null'}
         workflow.connect(
             permutation_wf, 'outputnode.metadata_file', ds_contrast, 'permutation_metadata_file'
         )
-    ds_contrast.inputs.figure_names = names
-    figures = pe.Node(niu.Merge(len(plots)), name='list_figures')
-    for index, plot in enumerate(plots, start=1):
+    spatial_wf = workflow.get_node('spatial_wf')
+    if spatial_wf is not None:
+        workflow.connect([
+            (spatial_wf, ds_contrast, [('outputnode.metadata_file', 'spatial_metadata_file'),
+                                       ('outputnode.null_file', 'spatial_null_file')]),
+        ])  # fmt: skip
+    ds_contrast.inputs.figure_names = list(names.values())
+    figures = pe.Node(niu.Merge(len(names)), name='list_figures')
+    for index, plot in enumerate(names, start=1):
         workflow.connect(workflow.get_node(plot), 'figure_file', figures, f'in{index}')
     for part, node in metadata.items():
         workflow.connect(

@@ -11,9 +11,12 @@ _OUTPUTS = [
     'p_fwe_file',
     'logp_fwe_file',
     'cor_z_score_file',
+    'q_fdr_file',
+    'logq_fdr_file',
     'null_file',
     'metadata_file',
 ]
+_SCHEDULE = [('schedule_file', 'schedule_file'), ('metadata_file', 'schedule_metadata_file')]
 
 
 def init_permutation_wf(
@@ -25,6 +28,7 @@ def init_permutation_wf(
     sidedness='two-sided',
     missing='error',
     zero_is_missing=True,
+    tail='none',
     omp_nthreads=1,
     name='permutation_wf',
 ):
@@ -58,6 +62,10 @@ def init_permutation_wf(
         Refuse missing values, or test complete voxels only.
     zero_is_missing : bool, default True
         Whether exact 0 in a map is a missing value; packed observations are settled.
+    tail : {'none', 'gpd', 'gamma'}, default 'none'
+        Approximate the tail of the null distribution of the maximum by a generalised Pareto
+        distribution, or all of it by a gamma distribution, for corrected p below what the
+        relabellings can count. See :func:`nistats_nipype.stats.approximation.approximate`.
     omp_nthreads : int, default 1
         Threads per job.
     name : str, default 'permutation_wf'
@@ -72,15 +80,22 @@ def init_permutation_wf(
         Design matrix (TSV).
     contrast_file
         Contrast (JSON).
+    blocks_file
+        Exchangeability blocks in PALM's format; optional.
 
     Outputs
     -------
+    schedule_file, schedule_metadata_file
+        Relabellings (.npz), and how they were drawn (JSON).
     stat_file
         Observed t or F.
     p_uncorrected_file, p_fwe_file, logp_fwe_file
         Permutation p: uncorrected, corrected over voxels, and -log10 of the latter.
     cor_z_score_file
         z of the corrected p, as in nistats.
+    q_fdr_file, logq_fdr_file
+        Uncorrected permutation p adjusted for the false discovery rate (Benjamini and
+        Hochberg), and -log10 of it.
     null_file
         Maximum statistic of every relabelling (TSV).
     metadata_file
@@ -92,10 +107,15 @@ def init_permutation_wf(
     ['draw_schedule', 'inputnode', 'merge_permutations', 'outputnode', 'permute']
     """
     inputnode = pe.Node(
-        niu.IdentityInterface(['in_files', 'mask_file', 'design_file', 'contrast_file']),
+        niu.IdentityInterface(
+            ['in_files', 'mask_file', 'design_file', 'contrast_file', 'blocks_file'],
+            mandatory_inputs=False,
+        ),
         name='inputnode',
     )
-    outputnode = pe.Node(niu.IdentityInterface(_OUTPUTS), name='outputnode')
+    outputnode = pe.Node(
+        niu.IdentityInterface([*_OUTPUTS, *(name for _, name in _SCHEDULE)]), name='outputnode'
+    )
     draw_schedule = pe.Node(
         DrawSchedule(n_perm=n_perm, seed=seed, errors=errors), name='draw_schedule', mem_gb=0.5
     )
@@ -114,12 +134,14 @@ def init_permutation_wf(
     )
     permute.inputs.chunk = list(range(n_chunks))
     merge_permutations = pe.Node(
-        MergePermutations(sidedness=sidedness), name='merge_permutations', mem_gb=1
+        MergePermutations(sidedness=sidedness, tail=tail), name='merge_permutations', mem_gb=1
     )
     workflow = pe.Workflow(name=name)
     workflow.connect([
         (inputnode, draw_schedule, [('design_file', 'design_file'),
-                                    ('contrast_file', 'contrast_file')]),
+                                    ('contrast_file', 'contrast_file'),
+                                    ('blocks_file', 'blocks_file')]),
+        (draw_schedule, outputnode, _SCHEDULE),
         (inputnode, permute, [('in_files', 'in_files'),
                               ('mask_file', 'mask_file'),
                               ('design_file', 'design_file'),

@@ -38,6 +38,9 @@ def init_second_level_wf(
     alpha_fwe=0.05,
     cluster_threshold=0,
     connectivity=26,
+    cluster_forming_z=None,
+    tfce=False,
+    tail='none',
     subject_threshold=None,
     title='Second-level analysis',
     out_dir=None,
@@ -87,6 +90,14 @@ def init_second_level_wf(
         Smallest cluster of the thresholded maps, in voxels.
     connectivity : {26, 18, 6}, default 26
         Neighbours of a voxel.
+    cluster_forming_z : float, optional
+        Cluster-forming threshold, as a normal score, of permutation inference on cluster
+        extent and mass; left out without it.
+    tfce : bool, default False
+        Whether to add permutation inference with TFCE.
+    tail : {'none', 'gpd', 'gamma'}, default 'none'
+        Approximate the tail of the null distributions of the maximum, for corrected p below
+        what the relabellings can count; see :func:`~nistats_nipype.workflows.init_contrast_wf`.
     subject_threshold : float, optional
         Absolute values below are not drawn in the figure of all subjects.
     title : str
@@ -105,6 +116,8 @@ def init_second_level_wf(
         Participants table (TSV), for ``formula``.
     mask_file
         Mask on the grid of the maps, for ``mask_method='given'``.
+    blocks_file
+        Exchangeability blocks in PALM's format, one row per map; optional.
     tmap_files
         t maps of the subjects, to be drawn in place of ``in_files``; optional.
 
@@ -127,6 +140,11 @@ def init_second_level_wf(
     InputError
         If a level is not between 0 and 1.
 
+    Warns
+    -----
+    NistatsNipypeWarning
+        If ``n_perm`` relabellings cannot give a corrected p of ``alpha_fwe``.
+
     Examples
     --------
     >>> workflow = init_second_level_wf(contrasts={'mean': 'intercept'}, n_perm=1000)
@@ -139,7 +157,8 @@ def init_second_level_wf(
     workflow = pe.Workflow(name=name)
     inputnode = pe.Node(
         niu.IdentityInterface(
-            ['in_files', 'table_file', 'mask_file', 'tmap_files'], mandatory_inputs=False
+            ['in_files', 'table_file', 'mask_file', 'blocks_file', 'tmap_files'],
+            mandatory_inputs=False,
         ),
         name='inputnode',
     )
@@ -191,6 +210,9 @@ def init_second_level_wf(
             alpha_fwe=alpha_fwe,
             cluster_threshold=cluster_threshold,
             connectivity=connectivity,
+            cluster_forming_z=cluster_forming_z,
+            tfce=tfce,
+            tail=tail,
             out_dir=out_dir,
             omp_nthreads=omp_nthreads,
         )
@@ -200,6 +222,7 @@ def init_second_level_wf(
                 ('outputnode.observations_file', 'inputnode.observations_file'),
                 ('outputnode.mask_file', 'inputnode.mask_file'),
             ]),
+            (inputnode, contrast_wf, [('blocks_file', 'inputnode.blocks_file')]),
             (build_design, contrast_wf, [('design_file', 'inputnode.design_file')]),
             (fit_glm, contrast_wf, [('model_file', 'inputnode.model_file'),
                                     ('metadata_file', 'inputnode.model_metadata_file')]),

@@ -13,12 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from nistats_nipype.exceptions import (
     ContrastError,
     DesignError,
     InputError,
     MissingDataError,
+    NistatsNipypeWarning,
     ScheduleError,
 )
 from nistats_nipype.interfaces import (
@@ -29,6 +31,7 @@ from nistats_nipype.interfaces import (
     MergePermutations,
     Permute,
 )
+from nistats_nipype.stats.tails import gpd_tail
 
 #: Relabellings that are equivalent give statistics that differ by rounding.
 TIE = 1e-9
@@ -130,6 +133,7 @@ def permute(run, group):
             **merged.get(),
             **about,
             schedule_file=drawn.schedule_file,
+            schedule_metadata_file=drawn.metadata_file,
             chunk_files=chunks,
         )
 
@@ -193,7 +197,8 @@ def test_observed_statistic_is_the_parametric_one(permute, fit_and_test, group, 
     assert np.isnan(nib.load(permuted.stat_file).get_fdata()).any() == (missing == 'drop_voxel')
 
 
-MAPS = ('stat', 'p_uncorrected', 'p_fwe', 'logp_fwe', 'cor_z_score', 'null', 'metadata')
+MAPS = ('stat', 'p_uncorrected', 'p_fwe', 'logp_fwe', 'cor_z_score', 'q_fdr', 'logq_fdr', 'null',
+        'metadata')  # fmt: skip
 
 
 def contents(found):
@@ -430,3 +435,201 @@ def test_files_of_another_step(refuse, permute, merge_with, group):
     refuse(_permute_with(group, found, schedule_file=chunk), InputError, chunk, *words)
     words = ['does not hold a Chunk', 'counts, ', 'row_classes, ']
     merge_with([*found.chunk_files[:2], schedule], InputError, schedule, *words)
+
+
+# Tails, the false discovery rate, and how far counts can be off.
+
+
+@pytest.fixture
+def merge_again(run, group):
+    """Merge the chunks of a permutation test with other inputs."""
+
+    def merge_again(found, schedule_metadata_file=None, **inputs):
+        if schedule_metadata_file is not None:
+            inputs['schedule_metadata_file'] = schedule_metadata_file
+        return run(
+            MergePermutations(
+                chunk_files=found.chunk_files,
+                mask_file=group.mask_file,
+                design_file=found.design_file,
+                contrast_file=found.contrast_file,
+                **inputs,
+            )
+        )
+
+    return merge_again
+
+
+@pytest.fixture
+def affected(group):
+    """Add effects of age, group and site, so that some p are small."""
+    table = group.table
+    effects = {
+        (3, 7): (table['age'] - table['age'].mean()) / 5,
+        (5, 9): (table['group'] == 'control') * 5,
+        (7, 3): (table['site'] == 'c') * 4,
+    }
+    for row, path in enumerate(group.in_files):
+        image = nib.load(path)
+        data = image.get_fdata(dtype=np.float32)
+        for (x, y), effect in effects.items():
+            data[x : x + 2, y : y + 2, 4:6] += effect[row]
+        nib.save(nib.Nifti1Image(data, image.affine), path)
+
+
+#: Formula, contrast, side: with t on each side, and F.
+TAILED = [
+    ('group + age', 'age', 'two-sided'),
+    ('group + age', 'group[T.patient]', 'negative'),
+    ('site', ['site[T.b]', 'site[T.c]'], 'two-sided'),
+]
+
+
+def tail_by_hand(tail, null, observed, counted):
+    """Corrected p for a null of 400: gamma by SciPy, generalised Pareto by stats.tails."""
+    if tail == 'gpd':
+        # The observed labelling is left out of 300 values or more.
+        return gpd_tail(null, observed, n_possible=10**8).p
+    gamma = stats.pearson3(stats.skew(null, bias=False), null.mean(), null.std(ddof=1))
+    return np.where(counted < 1, gamma.sf(observed), 1)
+
+
+@pytest.mark.parametrize('tail', ['gpd', 'gamma'])
+@pytest.mark.parametrize(('formula', 'definition', 'sidedness'), TAILED)
+def test_tails(permute, merge_again, affected, group, read, read_json, tail, formula, definition,
+               sidedness):  # fmt: skip
+    found = permute(12, formula, definition, n_perm=399, sidedness=sidedness)
+    merged = merge_again(found, found.schedule_metadata_file, tail=tail, sidedness=sidedness)
+    counted, p, p_uncorrected, logp, z, stat = (
+        read(path, group.mask).astype(float)
+        for path in (
+            found.p_fwe_file,
+            merged.p_fwe_file,
+            merged.p_uncorrected_file,
+            merged.logp_fwe_file,
+            merged.cor_z_score_file,
+            merged.stat_file,
+        )
+    )
+    metadata = read_json(merged.metadata_file)
+    null = on_side(pd.read_csv(merged.null_file, sep='\t').iloc[:, 1].to_numpy(),
+                   metadata['Sidedness'])  # fmt: skip
+    # The map of t is in single precision, the null is not.
+    observed = np.minimum(on_side(stat, metadata['Sidedness']), null[0])
+    expected = tail_by_hand(tail, null, observed, counted)
+    # Counts jump where rounding carries an observed value past a maximum.
+    differ = np.abs(np.log(p / expected)) > 1e-4
+    assert differ.mean() < 0.01
+    assert differ.sum() == 0 or tail == 'gpd'
+    np.testing.assert_allclose(logp, -np.log10(p), atol=1e-5)
+    np.testing.assert_allclose(z, np.maximum(stats.norm.isf(p), 0), atol=1e-5)
+    np.testing.assert_array_equal(p_uncorrected, read(found.p_uncorrected_file, group.mask))
+    assert metadata['SmallestCorrectedP'] == pytest.approx(p.min(), rel=1e-6)
+    fitted = metadata['Tail']
+    assert fitted['Distribution'] == tail
+    assert fitted['Fitted'] is True
+    assert fitted['ObservedLabellingFitted'] == (tail == 'gamma')
+    assert metadata['CorrectedPValue'] == fitted['Method']
+    n_possible = int(metadata['NumberOfPossibleRelabellings'])
+    assert metadata['SmallestPossibleP'] == fitted['SmallestPossibleP'] == 1 / n_possible
+    assert (
+        fitted['NumberOfExceedances']
+        == ((null if tail == 'gamma' else null[1:]) > fitted['Threshold']).sum()
+    )
+    if tail == 'gpd':
+        assert 0.05 < fitted['FitP'] <= 0.5
+        assert set(fitted['Parameters']) == {'scale', 'shape'}
+        np.testing.assert_array_equal(p[counted >= 0.1], counted[counted >= 0.1])
+        assert fitted['NumberOfVoxelsFitted'] == (counted < 0.1).sum() > 0
+    else:
+        assert fitted['Parameters']['mean'] == pytest.approx(null.mean())
+        assert fitted['Parameters']['variance'] == pytest.approx(null.var(ddof=1))
+        assert fitted['Parameters']['skewness'] == pytest.approx(stats.skew(null, bias=False))
+        assert fitted['NumberOfVoxelsFitted'] == (counted < 1).sum()
+    assert fitted['NumberOfVoxelsAtLimit'] == 0
+    assert fitted['NumberOfVoxelsCounted'] == p.size - fitted['NumberOfVoxelsFitted']
+    # The interval is that of the count, for the fit has none.
+    assert metadata['MonteCarlo']['SmallestCorrectedP']['P'] == pytest.approx(counted.min())
+
+
+@pytest.mark.parametrize('tail', ['gpd', 'gamma'])
+def test_no_tail_where_all_relabellings_were_used(permute, merge_again, read_json, tail):
+    found = permute(8, 'group', 'group[T.patient]', n_perm=100)
+    merged = merge_again(found, found.schedule_metadata_file, tail=tail)
+    for name in MAPS[:-1]:
+        path = getattr(merged, f'{name}_file')
+        assert Path(path).read_bytes() == Path(getattr(found, f'{name}_file')).read_bytes()
+    metadata = read_json(merged.metadata_file)
+    assert metadata['CorrectedPValue'] == 'exact: all 70 relabellings'
+    assert metadata['Tail']['Fitted'] is False
+    assert metadata['Tail']['NumberOfVoxelsFitted'] == 0
+    # Two groups of four can be exchanged as a whole, which leaves the absolute t.
+    assert metadata['SmallestPossibleP'] == 2 / 70
+    assert metadata['MonteCarlo']['Method'] == 'exact: all 70 relabellings'
+    p = metadata['SmallestCorrectedP']
+    assert metadata['MonteCarlo']['SmallestCorrectedP'] == {'P': p, 'Interval': [p, p]}
+    assert metadata['MonteCarlo']['Alpha0.05'] == {'P': 3 / 70, 'Interval': [3 / 70, 3 / 70]}
+
+
+def test_a_tail_of_few_relabellings(permute, merge_again, read_json):
+    """It is fitted with the observed labelling, and a warning says what that means."""
+    found = permute(12, 'group + age', 'age', n_perm=99)
+    with pytest.warns(NistatsNipypeWarning, match='a quarter of 100 relabellings'):
+        merged = merge_again(found, found.schedule_metadata_file, tail='gpd')
+    assert read_json(merged.metadata_file)['Tail']['ObservedLabellingFitted'] is True
+    merge_again(found, found.schedule_metadata_file, tail='gamma')  # says nothing
+
+
+def test_a_tail_needs_to_know_what_is_possible(permute, group, refuse):
+    found = permute(12, 'group + age', 'age', n_perm=399)
+    merge = MergePermutations(
+        chunk_files=found.chunk_files,
+        mask_file=group.mask_file,
+        design_file=found.design_file,
+        contrast_file=found.contrast_file,
+        tail='gpd',
+    )
+    refuse(merge, InputError, 'how many relabellings there are', 'schedule_metadata_file')
+
+
+@pytest.mark.parametrize(('method', 'name'), [('BH', 'fdr_bh'), ('BKY', 'fdr_tsbky')])
+@pytest.mark.parametrize('alpha', [0.2, 0.5])
+def test_false_discovery_rate(permute, merge_again, affected, group, read, read_json, method,
+                              name, alpha):  # fmt: skip
+    found = permute(12, 'group + age', 'age', n_perm=399)
+    merged = merge_again(found, fdr_method=method, fdr_alpha=alpha)
+    q, logq = (read(path) for path in (merged.q_fdr_file, merged.logq_fdr_file))
+    p = read(found.p_uncorrected_file, group.mask).astype(float)
+    reject, expected, *_ = multipletests(p, alpha, name)
+    assert 0 < reject.sum() < reject.size
+    np.testing.assert_array_equal(q[group.mask] <= alpha, reject)
+    if method == 'BH':
+        np.testing.assert_allclose(q[group.mask], expected, rtol=1e-5)
+    np.testing.assert_allclose(logq[group.mask], -np.log10(q[group.mask]), atol=1e-5)
+    assert (q[~group.mask] == 1).all()
+    assert (logq[~group.mask] == 0).all()
+    metadata = read_json(merged.metadata_file)
+    assert metadata['FDRMethod'] == method
+    assert metadata['FDRAlpha'] == (alpha if method == 'BKY' else None)
+    assert metadata['SmallestFDRAdjustedP'] == pytest.approx(q.min())
+
+
+@pytest.mark.parametrize('n_perm', [399, 15])
+def test_how_far_counts_may_be_off(permute, read_json, n_perm):
+    metadata = read_json(permute(12, 'group + age', 'age', n_perm=n_perm).metadata_file)
+    found = metadata['MonteCarlo']
+    n = n_perm + 1
+    assert metadata['CorrectedPValue'] == f'counts of {n} relabellings'
+    assert found['Method'].startswith(f'95 % interval of Clopper and Pearson, {n_perm} random')
+    assert found['SmallestCorrectedP']['P'] == metadata['SmallestCorrectedP']
+    parts = [found['SmallestCorrectedP']]
+    if n < 20:
+        assert found['Alpha0.05'] is None
+    else:
+        assert found['Alpha0.05']['P'] == 20 / 400
+        parts.append(found['Alpha0.05'])
+    for part in parts:
+        reached = round(part['P'] * n) - 1
+        interval = stats.binomtest(reached, n_perm).proportion_ci(method='exact')
+        np.testing.assert_allclose(part['Interval'], interval, atol=1e-12)
+    assert metadata['Tail'] is None

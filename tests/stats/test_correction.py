@@ -9,6 +9,7 @@ from nistats_nipype.stats.correction import (
     check_alpha,
     corrected_z,
     fdr,
+    fdr_two_stage,
     height_threshold,
 )
 
@@ -45,6 +46,58 @@ def test_nan_is_not_a_test(method):
     np.testing.assert_array_equal(adjusted[~np.isnan(with_gaps)], method(p.ravel()))
     np.testing.assert_array_equal(method(p), method(p.ravel()).reshape(4, 5))
     assert np.isnan(method([np.nan, np.nan])).all()
+
+
+def two_stage(p, alpha):
+    # Benjamini, Krieger and Yekutieli 2006, definition 6, as stated.
+    first = alpha / (1 + alpha)
+    rejected = step_up(p, first)
+    if rejected.all() or not rejected.any():
+        return rejected
+    return step_up(p, first * p.size / (p.size - rejected.sum()))
+
+
+@pytest.mark.parametrize('power', [1.0, 2.5, 8.0])
+@pytest.mark.parametrize('alpha', [0.01, 0.05, 0.2, 0.7])
+def test_two_stage_fdr_rejects_what_the_procedure_rejects(alpha, power):
+    for seed in range(5):
+        p = np.random.default_rng(seed).uniform(size=200) ** power
+        np.testing.assert_array_equal(fdr_two_stage(p, alpha) <= alpha, two_stage(p, alpha))
+
+
+@pytest.mark.parametrize('alpha', [0.01, 0.05, 0.2])
+@pytest.mark.parametrize('size', [1, 2, 37, 1000])
+def test_two_stage_fdr_matches_statsmodels(size, alpha):
+    from statsmodels.stats import multitest
+
+    for power in (1, 3, 30):
+        p = np.round(np.random.default_rng(size).uniform(size=size) ** power, 3)
+        _, expected, *_ = multitest.multipletests(p, alpha, method='fdr_tsbky')
+        np.testing.assert_allclose(fdr_two_stage(p, alpha), expected, rtol=1e-13)
+
+
+def test_two_stage_fdr_controls_the_share_of_false_discoveries():
+    # 40 of 100 hypotheses false: Benjamini and Hochberg hold 0.06 of the 0.1 asked for, the two
+    # stages come nearer to it.
+    rng = np.random.default_rng(4)
+    shares = {'once': [], 'twice': []}
+    for _ in range(400):
+        p = stats.norm.sf(rng.normal(size=100) + np.repeat([3.0, 0.0], [40, 60]))
+        for name, found in (('once', fdr(p) <= 0.1), ('twice', fdr_two_stage(p, 0.1) <= 0.1)):
+            shares[name].append(found[40:].sum() / max(found.sum(), 1))
+    assert 0.05 < np.mean(shares['once']) < 0.07
+    assert np.mean(shares['once']) + 0.01 < np.mean(shares['twice']) < 0.1
+
+
+def test_two_stage_fdr_of_gaps_and_of_no_alpha():
+    p = np.random.default_rng(3).uniform(size=(4, 5)) ** 4
+    with_gaps = np.insert(p.ravel(), [0, 3, 20], np.nan)
+    adjusted = fdr_two_stage(with_gaps, 0.1)
+    np.testing.assert_array_equal(adjusted[~np.isnan(with_gaps)], fdr_two_stage(p, 0.1).ravel())
+    np.testing.assert_array_equal(np.isnan(adjusted), np.isnan(with_gaps))
+    assert np.isnan(fdr_two_stage([np.nan], 0.1)).all()
+    with pytest.raises(InputError, match='between 0 and 1'):
+        fdr_two_stage(p, 1.0)
 
 
 def test_the_input_is_left_alone():

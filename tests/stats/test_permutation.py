@@ -13,9 +13,10 @@ from nistats_nipype.exceptions import (
     MissingDataError,
     ScheduleError,
 )
-from nistats_nipype.stats import glm, kernels, permutation
+from nistats_nipype.stats import glm, kernels, permutation, relabelling
 from nistats_nipype.stats.exchange import draw_schedule
-from nistats_nipype.stats.permutation import Chunk, chunk_bounds, merge, permute
+from nistats_nipype.stats.permutation import Chunk, merge, permute
+from nistats_nipype.stats.relabelling import chunk_bounds
 
 SIDES = ['two-sided', 'positive', 'negative']
 X7 = np.array([0.4, -1.1, 2.3, 0.9, -0.6, 1.4, 3.1])
@@ -345,7 +346,7 @@ def test_chunks_threads_and_tiles_have_no_influence(monkeypatch, name, sidedness
         options = {'sidedness': sidedness, 'num_threads': num_threads}
         assert as_bytes(run(*problem, n_chunks=n_chunks, **options)) == expected
     for points, relabellings in [(10, 1024), (100, 7), (130, 1)]:
-        monkeypatch.setattr(permutation, '_POINTS', points)
+        monkeypatch.setattr(relabelling, 'POINTS', points)
         monkeypatch.setattr(permutation, '_RELABELLINGS', relabellings)
         monkeypatch.setattr(permutation, '_FLIPS', relabellings)
         for n_chunks, num_threads in [(1, 1), (3, 2)]:

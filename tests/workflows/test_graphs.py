@@ -20,6 +20,7 @@ from nistats_nipype.workflows import (
     init_permutation_wf,
     init_prepare_wf,
     init_second_level_wf,
+    init_spatial_wf,
 )
 
 FACTORIES = {
@@ -38,6 +39,14 @@ FACTORIES = {
         n_chunks=3,
     ),
     'second level, defaults': init_second_level_wf,
+    'spatial': lambda: init_spatial_wf(cluster_forming_z=3.1, tfce=True, n_chunks=2),
+    'contrast with clusters and TFCE': lambda: init_contrast_wf(
+        contrast_name='any',
+        definition=['a', 'b'],
+        cluster_forming_z=3.1,
+        tfce=True,
+        out_dir='/nowhere/results',
+    ),
 }
 
 

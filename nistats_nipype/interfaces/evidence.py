@@ -1,0 +1,107 @@
+"""What the metadata of a permutation test say about its p values."""
+
+from nipype.interfaces.base import isdefined
+
+
+def load_schedule_metadata(path):
+    """Read how the schedule was drawn, the number of possible relabellings as a number.
+
+    Returns
+    -------
+    dict
+        Empty if there is no file.
+    int or None
+    """
+    from ..images.files import load_json
+
+    metadata = load_json(path) if isdefined(path) else {}
+    n_possible = metadata.get('NumberOfPossibleRelabellings')
+    return metadata, None if n_possible is None else int(n_possible)
+
+
+def tail_metadata(found, name):
+    """Describe the distribution that was fitted to a null; nothing without one.
+
+    Parameters
+    ----------
+    found : nistats_nipype.stats.approximation.Approximation
+    name : str
+        What was fitted: 'gpd' or 'gamma'.
+
+    Returns
+    -------
+    dict or None
+    """
+    import numpy as np
+
+    from ..stats.approximation import count_sources
+
+    if found.tail is None:
+        return None
+    numbers = {**found.tail.parameters, 'threshold': found.tail.threshold}
+    # JSON has no NaN, which stands where nothing was fitted.
+    numbers = {key: float(value) if np.isfinite(value) else None for key, value in numbers.items()}
+    fit_p = float(found.tail.fit_p)
+    counts = count_sources(found.source[~np.isnan(found.p)])
+    return {
+        'Distribution': name,
+        'Method': found.tail.method,
+        'Fitted': numbers['threshold'] is not None,
+        'Threshold': numbers.pop('threshold'),
+        'Parameters': numbers,
+        'FitP': None if np.isnan(fit_p) else fit_p,
+        'NumberOfExceedances': int(found.tail.n_exceedances),
+        'ObservedLabellingFitted': found.observed_fitted,
+        'NumberOfVoxelsCounted': counts['count'],
+        'NumberOfVoxelsFitted': counts['fit'],
+        'NumberOfVoxelsAtLimit': counts['limit'],
+        'SmallestPossibleP': found.smallest,
+    }
+
+
+def interval_metadata(p, n, exhaustive):
+    """Say how far p values by counting can be from those of all possible relabellings.
+
+    Parameters
+    ----------
+    p : float
+        The smallest corrected p by counting.
+    n : int
+        Relabellings, the observed one included.
+    exhaustive : bool
+        Whether these are all.
+
+    Returns
+    -------
+    dict
+        95 % intervals of ``p`` and of the largest p by counting that is at most .05, if
+        there is one.
+    """
+    from ..stats.sequential import monte_carlo_interval
+
+    counts = [round(p * n)] + [n // 20] * (n >= 20)
+    interval = monte_carlo_interval(counts, n, exhaustive=exhaustive)
+    pairs = [[float(low), float(high)] for low, high in zip(*interval[:2], strict=True)]
+    at_alpha = {'P': counts[1] / n, 'Interval': pairs[1]} if n >= 20 else None
+    return {
+        'Method': interval.method,
+        'SmallestCorrectedP': {'P': counts[0] / n, 'Interval': pairs[0]},
+        'Alpha0.05': at_alpha,
+    }
+
+
+def warn_of_few(tail, n, exhaustive):
+    """Warn of a tail that rests on few values."""
+    import warnings
+
+    from ..exceptions import NistatsNipypeWarning
+    from ..stats.approximation import FEW
+
+    if tail == 'gpd' and n < FEW and not exhaustive:
+        warnings.warn(
+            f'The tail is fitted to a quarter of {n} relabellings only: corrected p just below '
+            '.05 come up to 1.1 times as often as they should, and much smaller ones are larger '
+            f'than they need be. Take {FEW} relabellings or more.',
+            NistatsNipypeWarning,
+            stacklevel=3,
+        )

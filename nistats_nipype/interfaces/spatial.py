@@ -1,0 +1,233 @@
+"""Permutation inference on clusters and with TFCE."""
+
+from pathlib import Path
+
+from nipype.interfaces.base import (
+    File,
+    SimpleInterface,
+    TraitedSpec,
+    isdefined,
+    traits,
+)
+
+from .evidence import interval_metadata, load_schedule_metadata, tail_metadata, warn_of_few
+from .loaders import load_contrast, load_design, load_record
+from .permutation import MergeInputSpec, PermuteInputSpec, load_schedule
+
+
+class _PermuteSpatialInputSpec(PermuteInputSpec):
+    cluster_threshold = traits.Float(
+        desc='cluster-forming threshold; without it, clusters are not measured'
+    )
+    cluster_threshold_unit = traits.Enum(
+        'z',
+        'p',
+        'stat',
+        usedefault=True,
+        desc='unit of cluster_threshold: normal score, p of one side (uncorrected), or t or F',
+    )
+    tfce = traits.Bool(False, usedefault=True, desc='compute TFCE')
+    tfce_e = traits.Float(
+        0.5, usedefault=True, desc='exponent of the extent; 1 for skeletons and surfaces'
+    )
+    tfce_h = traits.Float(2.0, usedefault=True, desc='exponent of the height')
+    connectivity = traits.Enum(
+        26, 18, 6, usedefault=True, desc='neighbours of a voxel: by corner, edge, or face'
+    )
+
+
+class _PermuteSpatialOutputSpec(TraitedSpec):
+    chunk_file = File(exists=True, desc='maxima and counts of the chunk (.npz)')
+
+
+class PermuteSpatial(SimpleInterface):
+    """Compute cluster extent, cluster mass and TFCE over a chunk of relabellings.
+
+    The split into chunks has no influence on the merged result, to the last bit.
+
+    Examples
+    --------
+    >>> PermuteSpatial(cluster_threshold=3.1, tfce=True).inputs.cluster_threshold_unit
+    'z'
+    """
+
+    input_spec = _PermuteSpatialInputSpec
+    output_spec = _PermuteSpatialOutputSpec
+
+    def _run_interface(self, runtime):
+        import json
+
+        from ..images.adjacency import voxel_adjacency
+        from ..images.files import save_arrays
+        from ..images.observations import load_observations
+        from ..stats.relabelling import chunk_bounds
+        from ..stats.spatial import cluster_forming, permute_spatial
+
+        inputs = self.inputs
+        design = load_design(inputs.design_file)
+        contrast = load_contrast(inputs.contrast_file, design)
+        schedule = load_schedule(inputs.schedule_file)
+        start, stop = chunk_bounds(schedule.n_relabellings, inputs.chunk, inputs.n_chunks)
+        data = load_observations(
+            inputs.in_files, inputs.mask_file, zero_is_missing=inputs.zero_is_missing
+        )
+        model = design.to_numpy(), contrast.weights
+        threshold = None
+        if isdefined(inputs.cluster_threshold):
+            threshold = cluster_forming(
+                inputs.cluster_threshold, inputs.cluster_threshold_unit, *model
+            )
+        chunk = permute_spatial(
+            data.values,
+            *model,
+            schedule,
+            voxel_adjacency(data.space.mask, inputs.connectivity),
+            threshold=threshold,
+            tfce=(inputs.tfce_e, inputs.tfce_h) if inputs.tfce else None,
+            start=start,
+            stop=stop,
+            sidedness=inputs.sidedness,
+            missing=inputs.missing,
+            labels=data.names,
+            num_threads=inputs.num_threads,
+        )
+        out_file = Path(runtime.cwd) / f'chunk-{inputs.chunk:04d}.npz'
+        self._results['chunk_file'] = save_arrays(
+            out_file, **chunk._asdict(), measured=json.dumps(self._measured(threshold))
+        )
+        return runtime
+
+    def _measured(self, threshold):
+        """What the metadata of the merged result say of it."""
+        inputs = self.inputs
+        clusters = tfce = None
+        if threshold is not None:
+            clusters = {
+                'Statistic': threshold,
+                'Given': inputs.cluster_threshold,
+                'GivenAs': inputs.cluster_threshold_unit,
+            }
+        if inputs.tfce:
+            tfce = {'E': inputs.tfce_e, 'H': inputs.tfce_h}
+        return {
+            'ClusterFormingThreshold': clusters,
+            'TFCE': tfce,
+            'Connectivity': inputs.connectivity,
+        }
+
+
+def _load_chunk(path):
+    """Read what PermuteSpatial wrote: a chunk, and what was measured."""
+    import json
+    from collections import namedtuple
+
+    from ..stats.spatial import SpatialChunk
+
+    stored = namedtuple('SpatialChunk', [*SpatialChunk._fields, 'measured'])
+    *chunk, measured = load_record(path, stored)
+    return SpatialChunk(*chunk), json.loads(str(measured))
+
+
+class _MergeSpatialOutputSpec(TraitedSpec):
+    extent_file = File(exists=True, desc='size of the cluster at each voxel, in voxels')
+    extent_p_fwe_file = File(exists=True, desc='corrected p of that size')
+    extent_logp_fwe_file = File(exists=True, desc='-log10 of the corrected p of that size')
+    mass_file = File(exists=True, desc='sum of the statistic over the cluster at each voxel')
+    mass_p_fwe_file = File(exists=True, desc='corrected p of that sum')
+    mass_logp_fwe_file = File(exists=True, desc='-log10 of the corrected p of that sum')
+    tfce_file = File(exists=True, desc='TFCE, without a sign')
+    tfce_p_uncorrected_file = File(exists=True, desc='uncorrected p of TFCE')
+    tfce_p_fwe_file = File(exists=True, desc='corrected p of TFCE')
+    tfce_logp_fwe_file = File(exists=True, desc='-log10 of the corrected p of TFCE')
+    null_file = File(exists=True, desc='maxima of every relabelling (TSV)')
+    metadata_file = File(exists=True, desc='how the p values were made (JSON)')
+
+
+class MergeSpatial(SimpleInterface):
+    """Merge the chunks of cluster and TFCE inference into p values.
+
+    Only the outputs of what the chunks hold are set. p is 1 outside the mask and outside
+    clusters. A ``tail`` is fitted for mass and TFCE alone: the extent is a whole number, of
+    which a null has few.
+
+    Examples
+    --------
+    >>> MergeSpatial(sidedness='positive').inputs.sidedness
+    'positive'
+    """
+
+    input_spec = MergeInputSpec
+    output_spec = _MergeSpatialOutputSpec
+
+    def _run_interface(self, runtime):
+        import numpy as np
+        import pandas as pd
+
+        from ..images.files import save_json, save_table
+        from ..images.observations import load_space
+        from ..stats.approximation import approximate
+        from ..stats.spatial import merge_spatial
+
+        inputs, cwd = self.inputs, Path(runtime.cwd)
+        design = load_design(inputs.design_file)
+        contrast = load_contrast(inputs.contrast_file, design)
+        side = contrast.tested_side(inputs.sidedness)
+        chunks, measured = zip(*map(_load_chunk, inputs.chunk_files), strict=True)
+        results = merge_spatial(chunks, design.to_numpy(), contrast.weights, sidedness=side)
+        space = load_space(inputs.mask_file)
+        n = int(chunks[0].n_relabellings)
+        schedule, n_possible = load_schedule_metadata(inputs.schedule_metadata_file)
+        exhaustive = schedule.get('Exhaustive', False)
+        warn_of_few(inputs.tail, n, exhaustive)
+        null = pd.DataFrame({'relabelling': range(n)})
+        keys = 'CorrectedPValue', 'Tail', 'MonteCarlo', 'ObservedMaximum', 'SmallestCorrectedP'
+        by_name = {key: {} for key in keys}
+        for name, result in results.items():
+            found = approximate(
+                result.p_fwe,
+                result.null,
+                result.observed,
+                tail='none' if name == 'extent' else inputs.tail,
+                n_possible=n_possible,
+            )
+            self._save_maps(name, result._replace(p_fwe=found.p), space, cwd)
+            null[f'max_{name}'] = result.null
+            smallest_counted = float(np.nanmin(result.p_fwe))
+            for key, value in {
+                'CorrectedPValue': found.method,
+                'Tail': tail_metadata(found, inputs.tail),
+                'MonteCarlo': interval_metadata(smallest_counted, n, exhaustive),
+                'ObservedMaximum': float(result.null[0]),
+                'SmallestCorrectedP': float(np.nanmin(found.p)),
+            }.items():
+                by_name[key][name] = value
+        tested = ~np.isnan(result.observed)
+        metadata = {
+            **schedule,
+            **measured[0],
+            'Method': 'permutation, Freedman-Lane, maximum statistic',
+            'Statistic': contrast.kind,
+            'Sidedness': side,
+            'NumberOfRelabellings': n,
+            'SmallestPossibleP': 1 / n,
+            'NumberOfVoxelsTested': int(tested.sum()),
+            'NumberOfVoxelsNotTested': int((~tested).sum()),
+            **by_name,
+        }
+        self._results['null_file'] = save_table(null, cwd / 'null.tsv')
+        self._results['metadata_file'] = save_json(metadata, cwd / 'spatial.json')
+        return runtime
+
+    def _save_maps(self, name, result, space, cwd):
+        import numpy as np
+
+        maps = {
+            name: (result.observed, 0.0),
+            f'{name}_p_fwe': (result.p_fwe, 1.0),
+            f'{name}_logp_fwe': (-np.log10(result.p_fwe) + 0.0, 0.0),
+        }
+        if result.p_uncorrected is not None:
+            maps[f'{name}_p_uncorrected'] = (result.p_uncorrected, 1.0)
+        for label, (row, fill) in maps.items():
+            out_file = cwd / f'{label}.nii.gz'
+            self._results[f'{label}_file'] = space.save(row, out_file, fill=fill)

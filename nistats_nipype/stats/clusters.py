@@ -1,0 +1,95 @@
+"""Clusters: connected points beyond a threshold, on any graph."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..exceptions import InputError
+from .graphs import check_graph, check_weights
+from .tfce import check_stat
+
+
+class Clusters(NamedTuple):
+    """Clusters of a map of V points, K of them.
+
+    Attributes
+    ----------
+    labels : ndarray of shape (V,), int64
+        The number of the cluster of each point, from 1 to K, in the order of their first
+        points; 0 outside clusters.
+    extent : ndarray of shape (K,), float64
+        How many points a cluster has, or the sum of their weights.
+    mass : ndarray of shape (K,), float64
+        Sum of the statistic over the cluster: of its sign.
+    """
+
+    labels: np.ndarray
+    extent: np.ndarray
+    mass: np.ndarray
+
+
+def label(stat, threshold, adjacency, *, sidedness='two-sided', weights=None):
+    """Find the clusters of a map and measure them.
+
+    Parameters
+    ----------
+    stat : array-like of shape (V,)
+        The statistic at each point; NaN where there is none, which is in no cluster.
+    threshold : float
+        Above 0. Values ``>= threshold`` form positive clusters, values ``<= -threshold`` negative
+        ones; the two are never joined.
+    adjacency : sparse array of shape (V, V), or Graph
+        Which points are neighbours. To use a large graph often, check it once with
+        :func:`nistats_nipype.stats.graphs.check_graph`.
+    sidedness : {'two-sided', 'positive', 'negative'}, default 'two-sided'
+        Which clusters to look for.
+    weights : array-like of shape (V,), optional
+        What each point adds to the extent, above 0: its volume in mm³, for instance. The mass
+        is weighted in the same way. By default every point counts 1.
+
+    Returns
+    -------
+    Clusters
+
+    Raises
+    ------
+    InputError
+        If an argument is out of its range, or the graph does not fit.
+
+    Notes
+    -----
+    The mass is the sum of the statistic, as in FSL and PALM, not of what exceeds the threshold.
+
+    Examples
+    --------
+    >>> from scipy import sparse
+    >>> line = sparse.diags_array([1.0, 1.0], offsets=[-1, 1], shape=(5, 5))
+    >>> clusters = label([2.5, 3.0, -4.0, 1.0, 2.0], 2.0, line)
+    >>> clusters.labels
+    array([1, 1, 2, 0, 3])
+    >>> clusters.extent, clusters.mass
+    (array([2., 1., 1.]), array([ 5.5, -4. ,  2. ]))
+    """
+    from . import cluster_kernels
+
+    stat = check_stat(stat, sidedness)
+    if not 0 < threshold < np.inf:
+        raise InputError(
+            'Clusters cannot be formed at this threshold.',
+            found=str(threshold),
+            expected='a finite number above 0',
+        )
+    graph = check_graph(adjacency, stat.size)
+    weights = check_weights(weights, stat.size)
+    if sidedness != 'two-sided':
+        side = stat > 0 if sidedness == 'positive' else stat < 0
+        stat = np.where(side, stat, 0.0)
+    work = cluster_kernels.make_work(stat.size)
+    n_found = cluster_kernels.collect(stat, float(threshold), work)
+    n_clusters = cluster_kernels.label_points(n_found, *graph, work)
+    cluster_kernels.sum_clusters(n_found, n_clusters, weights, work)
+    return Clusters(
+        labels=work.label.astype(np.int64),
+        extent=work.extent[:n_clusters].copy(),
+        mass=work.mass[:n_clusters].copy(),
+    )

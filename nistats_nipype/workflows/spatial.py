@@ -1,0 +1,120 @@
+"""Permutation inference on clusters and with TFCE, scattered over chunks."""
+
+from nipype.interfaces import utility as niu
+from nipype.pipeline import engine as pe
+
+from ..interfaces import MergeSpatial, PermuteSpatial
+
+_INPUTS = [
+    'in_files',
+    'mask_file',
+    'design_file',
+    'contrast_file',
+    'schedule_file',
+    'schedule_metadata_file',
+]
+CLUSTER_OUTPUTS = [
+    'extent_p_fwe_file',
+    'extent_logp_fwe_file',
+    'mass_p_fwe_file',
+    'mass_logp_fwe_file',
+]
+TFCE_OUTPUTS = ['tfce_file', 'tfce_p_uncorrected_file', 'tfce_p_fwe_file', 'tfce_logp_fwe_file']
+
+
+def init_spatial_wf(
+    *,
+    cluster_forming_z=None,
+    tfce=False,
+    connectivity=26,
+    n_chunks=1,
+    sidedness='two-sided',
+    missing='error',
+    zero_is_missing=True,
+    tail='none',
+    omp_nthreads=1,
+    name='spatial_wf',
+):
+    """Build a workflow for permutation inference on clusters and with TFCE.
+
+    It uses the schedule of :func:`~nistats_nipype.workflows.init_permutation_wf`, so that all
+    statistics of a contrast see the same relabellings.
+
+    Workflow Graph
+        .. workflow::
+            :graph2use: orig
+            :simple_form: yes
+
+            from nistats_nipype.workflows import init_spatial_wf
+            wf = init_spatial_wf(tfce=True)
+
+    Parameters
+    ----------
+    cluster_forming_z : float, optional
+        Cluster-forming threshold as a normal score. Without it, clusters are left out.
+    tfce : bool, default False
+        Whether to compute TFCE (E = 0.5, H = 2).
+    connectivity : {26, 18, 6}, default 26
+        Neighbours of a voxel.
+    n_chunks, sidedness, missing, zero_is_missing, tail, omp_nthreads
+        See :func:`~nistats_nipype.workflows.init_permutation_wf`; the tail is for mass and TFCE.
+    name : str, default 'spatial_wf'
+
+    Inputs
+    ------
+    in_files, mask_file, design_file, contrast_file
+        As for :func:`~nistats_nipype.workflows.init_permutation_wf`.
+    schedule_file, schedule_metadata_file
+        Relabellings, and how they were drawn.
+
+    Outputs
+    -------
+    extent_p_fwe_file, extent_logp_fwe_file, mass_p_fwe_file, mass_logp_fwe_file
+        Corrected p of the cluster at each voxel, and -log10 of it, if there is a threshold.
+    tfce_file, tfce_p_uncorrected_file, tfce_p_fwe_file, tfce_logp_fwe_file
+        TFCE and its p, if asked for.
+    null_file
+        Maxima of every relabelling (TSV).
+    metadata_file
+        How the p values were made (JSON).
+
+    Examples
+    --------
+    >>> sorted(init_spatial_wf(tfce=True).list_node_names())
+    ['inputnode', 'merge_spatial', 'outputnode', 'permute_spatial']
+    """
+    fields = ['null_file', 'metadata_file']
+    fields += CLUSTER_OUTPUTS if cluster_forming_z is not None else []
+    fields += TFCE_OUTPUTS if tfce else []
+    inputnode = pe.Node(niu.IdentityInterface(_INPUTS), name='inputnode')
+    outputnode = pe.Node(niu.IdentityInterface(fields), name='outputnode')
+    permute_spatial = pe.MapNode(
+        PermuteSpatial(
+            tfce=tfce,
+            connectivity=connectivity,
+            n_chunks=n_chunks,
+            sidedness=sidedness,
+            missing=missing,
+            zero_is_missing=zero_is_missing,
+            num_threads=omp_nthreads,
+        ),
+        iterfield=['chunk'],
+        name='permute_spatial',
+        n_procs=omp_nthreads,
+        mem_gb=1,
+    )
+    permute_spatial.inputs.chunk = list(range(n_chunks))
+    if cluster_forming_z is not None:
+        permute_spatial.inputs.cluster_threshold = cluster_forming_z
+    merge_spatial = pe.Node(
+        MergeSpatial(sidedness=sidedness, tail=tail), name='merge_spatial', mem_gb=1
+    )
+    shared = ['mask_file', 'design_file', 'contrast_file']
+    workflow = pe.Workflow(name=name)
+    workflow.connect([
+        (inputnode, permute_spatial, [(f, f) for f in ['in_files', 'schedule_file', *shared]]),
+        (inputnode, merge_spatial, [(f, f) for f in ['schedule_metadata_file', *shared]]),
+        (permute_spatial, merge_spatial, [('chunk_file', 'chunk_files')]),
+        (merge_spatial, outputnode, [(field, field) for field in fields]),
+    ])  # fmt: skip
+    return workflow
