@@ -165,8 +165,9 @@ def test_every_connection_and_output_is_served(name):
 def test_threads_and_parameters_arrive():
     workflow = init_second_level_wf(
         n_chunks=3, omp_nthreads=4, seed=7, n_perm=111, sidedness='negative', alpha_fwe=0.01,
-        alpha_uncorrected=0.02, tail='gpd', cluster_threshold=9, connectivity=6, missing='per_voxel',
-        errors='symmetric', fwhm_mm=5.0, zero_is_missing=False, subject_threshold=2.5,
+        alpha_uncorrected=0.02, tail='gpd', cluster_threshold=9, connectivity=6,
+        missing='per_voxel', errors='symmetric', fwhm_mm=5.0, zero_is_missing=False,
+        subject_threshold=2.5,
     )  # fmt: skip
     contrast = workflow.get_node('contrast_mean_wf')
     permute = contrast.get_node('permutation_wf.permute')
