@@ -2,6 +2,20 @@
 
 from nipype.interfaces.base import isdefined
 
+#: Python writes and reads integers of 4300 digits; 1,500 maps can be permuted in more ways.
+_MOST = 10**4000
+
+
+def write_count(count):
+    """Write a number of relabellings as text, of which JSON holds any length.
+
+    Examples
+    --------
+    >>> write_count(2**64), write_count(10**5000)
+    ('18446744073709551616', '> 1e4000')
+    """
+    return str(count) if count <= _MOST else '> 1e4000'
+
 
 def load_schedule_metadata(path):
     """Read how the schedule was drawn, the number of possible relabellings as a number.
@@ -16,7 +30,9 @@ def load_schedule_metadata(path):
 
     metadata = load_json(path) if isdefined(path) else {}
     n_possible = metadata.get('NumberOfPossibleRelabellings')
-    return metadata, None if n_possible is None else int(n_possible)
+    if n_possible is not None:
+        n_possible = _MOST if n_possible.startswith('>') else int(n_possible)
+    return metadata, n_possible
 
 
 def tail_metadata(found, name):

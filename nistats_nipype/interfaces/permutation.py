@@ -12,7 +12,13 @@ from nipype.interfaces.base import (
     traits,
 )
 
-from .evidence import interval_metadata, load_schedule_metadata, tail_metadata, warn_of_few
+from .evidence import (
+    interval_metadata,
+    load_schedule_metadata,
+    tail_metadata,
+    warn_of_few,
+    write_count,
+)
 from .loaders import load_contrast, load_design, load_record
 
 
@@ -78,7 +84,7 @@ class DrawSchedule(SimpleInterface):
             'ErrorsChosenBy': 'design' if inputs.errors == 'auto' else 'user',
             'NumberOfRelabellings': schedule.n_relabellings,
             # Exact: JSON has integers of any size, but many readers have not.
-            'NumberOfPossibleRelabellings': str(schedule.n_possible),
+            'NumberOfPossibleRelabellings': write_count(schedule.n_possible),
             'Exhaustive': schedule.exhaustive,
             'NumberOfPermutationsAskedFor': inputs.n_perm,
             'Seed': inputs.seed,
@@ -95,8 +101,9 @@ def _save_schedule(schedule, path):
     from ..images.files import save_arrays
 
     fields = {name: value for name, value in schedule._asdict().items() if value is not None}
-    # As text, because the count of a large group fits no integer of an array.
-    return save_arrays(path, **{**fields, 'n_possible': str(schedule.n_possible)})
+    # As text, because the count of a large group fits no integer of an array; hexadecimal, because
+    # Python limits the length of decimals.
+    return save_arrays(path, **{**fields, 'n_possible': hex(schedule.n_possible)})
 
 
 def load_schedule(path):
@@ -105,7 +112,7 @@ def load_schedule(path):
 
     stored = load_record(path, Schedule, optional=('signs', 'orders', 'blocks'))
     return stored._replace(
-        n_possible=int(str(stored.n_possible)),
+        n_possible=int(str(stored.n_possible), base=0),
         exhaustive=bool(stored.exhaustive),
         errors=str(stored.errors),
     )

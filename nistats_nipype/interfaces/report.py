@@ -209,7 +209,7 @@ class MakeReport(SimpleInterface):
 
 def _contrast_section(section):
     from ..images.files import load_table
-    from ..viz.prose import describe_dof, describe_permutation
+    from ..viz.prose import describe_dof, describe_permutation, describe_possible
     from ..viz.report import ContrastSection, Figure
 
     test, figures = section['metadata']['contrast'], section['figures']
@@ -221,7 +221,7 @@ def _contrast_section(section):
     }
     if permutation:
         facts['Relabellings'] = describe_permutation(permutation)
-        facts['Relabellings possible'] = permutation.get('NumberOfPossibleRelabellings', 'unknown')
+        facts['Relabellings possible'] = describe_possible(permutation)
         facts |= _describe_p(permutation)
     null = figures.get('null_figure_file')
     caption = 'Maximum statistic of every relabelling, with the observed and the critical value'

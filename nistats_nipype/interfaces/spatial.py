@@ -165,7 +165,7 @@ class MergeSpatial(SimpleInterface):
 
         from ..images.files import save_json, save_table
         from ..images.observations import load_space
-        from ..stats.approximation import approximate
+        from ..stats.approximation import approximate, smallest_counted
         from ..stats.spatial import merge_spatial
 
         inputs, cwd = self.inputs, Path(runtime.cwd)
@@ -192,11 +192,11 @@ class MergeSpatial(SimpleInterface):
             )
             self._save_maps(name, result._replace(p_fwe=found.p), space, cwd)
             null[f'max_{name}'] = result.null
-            smallest_counted = float(np.nanmin(result.p_fwe))
+            counted = float(np.nanmin(result.p_fwe))
             for key, value in {
                 'CorrectedPValue': found.method,
                 'Tail': tail_metadata(found, inputs.tail),
-                'MonteCarlo': interval_metadata(smallest_counted, n, exhaustive),
+                'MonteCarlo': interval_metadata(counted, n, exhaustive),
                 'ObservedMaximum': float(result.null[0]),
                 'SmallestCorrectedP': float(np.nanmin(found.p)),
             }.items():
@@ -209,7 +209,8 @@ class MergeSpatial(SimpleInterface):
             'Statistic': contrast.kind,
             'Sidedness': side,
             'NumberOfRelabellings': n,
-            'SmallestPossibleP': 1 / n,
+            # Of the last one: equivalent relabellings are not told by the extent.
+            'SmallestPossibleP': smallest_counted(result.null),
             'NumberOfVoxelsTested': int(tested.sum()),
             'NumberOfVoxelsNotTested': int((~tested).sum()),
             **by_name,

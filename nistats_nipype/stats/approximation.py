@@ -102,10 +102,6 @@ def approximate(p, null, observed, *, tail='none', n_possible=None):
     500  1.02, 0.99, 0.65             1.1e-4   1.02, 0.94, 0.40            4.5e-4
     ===  ===========================  =======  ==========================  =======
 
-    The smallest possible p of counts is the share of the relabellings that are equivalent to
-    the observed one. These are two where the sign has no influence (two sides, F) and the
-    schedule holds the opposite of every relabelling.
-
     Examples
     --------
     >>> null = -np.log((np.arange(400)[::-1] + 0.5) / 400)  # exponential: p = exp(-observed)
@@ -131,15 +127,40 @@ def approximate(p, null, observed, *, tail='none', n_possible=None):
         # A tail that was not wanted, for no p was small, was not refused either.
         refused = not np.isfinite(fit.threshold) and np.any(fit.p < 0.1)
         attempted = not exhaustive and not refused
-    equivalent = np.isclose(null, null[0], rtol=_TIE, atol=0).sum() if null[0] > 0 else 1
     return Approximation(
         p=p,
         source=source,
-        smallest=max(1 / n_possible, SMALLEST) if attempted else float(equivalent / n),
+        smallest=max(1 / n_possible, SMALLEST) if attempted else smallest_counted(null),
         observed_fitted=observed_fitted,
         tail=fit,
         method=method,
     )
+
+
+def smallest_counted(null):
+    """Smallest p that counting can give, however large the observed value.
+
+    The share of the relabellings that are equivalent to the observed one. These are two where
+    the sign has no influence (two sides, F) and the schedule holds the opposite relabelling,
+    as one of all sign flips does.
+
+    Parameters
+    ----------
+    null : ndarray of shape (B,)
+        Maximum of every relabelling, the observed one first.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> smallest_counted(np.array([2.5, 1.0, 2.5, 1.0]))
+    0.5
+    """
+    # A maximum of 0, without clusters, tells nothing of the relabelling.
+    equivalent = np.isclose(null, null[0], rtol=_TIE, atol=0).sum() if null[0] > 0 else 1
+    return float(equivalent / len(null))
 
 
 def _check(tail, n_possible):

@@ -152,6 +152,22 @@ def describe_permutation(permutation):
     return f'{n - 1:,} {kind} drawn without repeats{seed}, and the observed labelling'
 
 
+def describe_possible(permutation):
+    """Say how many relabellings there are.
+
+    Examples
+    --------
+    >>> describe_possible({'NumberOfPossibleRelabellings': '4096'}), describe_possible({})
+    ('4,096', 'unknown')
+    >>> describe_possible({'NumberOfPossibleRelabellings': str(3**70)})
+    'about 2.5e33'
+    """
+    text = permutation.get('NumberOfPossibleRelabellings', 'unknown')
+    if not text.isdecimal():
+        return text
+    return f'{int(text):,}' if len(text) < 13 else f'about {text[0]}.{text[1]}e{len(text) - 1}'
+
+
 def describe_interval(monte_carlo):
     """Say how far p by counting can be from those of all possible relabellings.
 

@@ -5,6 +5,7 @@ a least-squares fit of each relabelling.
 """
 
 import itertools
+import math
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -31,6 +32,7 @@ from nistats_nipype.interfaces import (
     MergePermutations,
     Permute,
 )
+from nistats_nipype.interfaces.permutation import load_schedule
 from nistats_nipype.stats.tails import gpd_tail
 
 #: Relabellings that are equivalent give statistics that differ by rounding.
@@ -284,6 +286,18 @@ def test_seed_decides_the_schedule(run, permute):
 
     assert draw(3) == Path(found.schedule_file).read_bytes()
     assert draw(4) != draw(3)
+
+
+def test_large_groups(run, read_json, new_folder):
+    """Two thousand maps can be permuted in more ways than Python will write as a decimal."""
+    folder = new_folder()
+    design = pd.DataFrame({'intercept': 1.0, 'x': np.arange(2000.0)})
+    design.to_csv(folder / 'design.tsv', sep='\t', index=False)
+    about = {'design_file': str(folder / 'design.tsv')}
+    about['contrast_file'] = run(DefineContrast(name='x', definition='x', **about)).contrast_file
+    drawn = run(DrawSchedule(n_perm=3, **about))
+    assert load_schedule(drawn.schedule_file).n_possible == math.factorial(2000)
+    assert read_json(drawn.metadata_file)['NumberOfPossibleRelabellings'] == '> 1e4000'
 
 
 # What cannot be permuted is refused, and nothing is left in the folder.

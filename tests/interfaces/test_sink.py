@@ -11,7 +11,7 @@ from nistats_nipype.interfaces import ComputeMask, SinkContrast, SinkGroup, Thre
 
 #: Entities in the order in which BIDS has them; values of letters and digits only.
 NAME = re.compile(
-    r'contrast-[A-Za-z0-9]+(_stat-(effect|variance|t|F|z|p|logp))?(_desc-[A-Za-z0-9]+)?'
+    r'contrast-[A-Za-z0-9]+(_stat-(effect|variance|t|F|z|p|logp|q))?(_desc-[A-Za-z0-9]+)?'
     r'_(statmap|clusters|null|glass|summary)\.(nii\.gz|tsv|json|png)'
 )
 PARAMETRIC = ('effect', 'variance', 'stat', 'z', 'p')
@@ -89,6 +89,29 @@ def test_metadata_of_a_threshold_goes_with_its_map(sink, run, results, read_json
     expected = read_json(threshold.metadata_file)
     assert {key: content[key] for key in expected} == expected
     assert 'MissingData' not in content  # the fit's metadata were not given
+
+
+def test_fdr_maps(sink, run, results, tmp_path):
+    """Each is named after what it holds, and its sidecar says how it was made."""
+    _, _, found = sink('intercept', name='x')
+    metadata = tmp_path / 'permutation.json'
+    metadata.write_text('{"FDRMethod": "BH", "SmallestFDRAdjustedP": 0.01}')
+    sinking = SinkContrast(
+        out_dir=str(results),
+        contrast_file=found['contrast_file'],
+        permutation_metadata_file=str(metadata),
+        q_fdr_file=found['p_file'],
+        logq_fdr_file=found['z_file'],
+    )
+    out_files = [Path(path) for path in run(sinking).out_files]
+    stems = ['contrast-x_stat-q_desc-FDR_statmap', 'contrast-x_stat-logp_desc-FDR_statmap']
+    assert [path.name for path in out_files] == [
+        f'{stem}{end}' for stem in stems for end in ('.nii.gz', '.json')
+    ]
+    assert all(NAME.fullmatch(path.name) for path in out_files)
+    for path, trait in ((out_files[0], 'p_file'), (out_files[2], 'z_file')):
+        assert path.read_bytes() == Path(found[trait]).read_bytes()
+    assert '"FDRMethod": "BH"' in out_files[1].read_text()
 
 
 def test_a_second_run_leaves_the_files_alone(sink, run, results):

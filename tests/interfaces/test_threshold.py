@@ -10,7 +10,7 @@ from nilearn.glm import threshold_stats_img
 from nilearn.reporting import get_clusters_table
 from scipy import ndimage, stats
 
-from nistats_nipype.exceptions import GridError, InputError
+from nistats_nipype.exceptions import GridError, InputError, NistatsNipypeWarning
 from nistats_nipype.interfaces import TableClusters, Threshold
 
 SHAPE = (20, 22, 18)
@@ -86,6 +86,58 @@ def test_methods_are_nilearns(run, read, read_json, z_map, method, alpha, sidedn
     assert metadata['Method'] == method
     assert metadata['Alpha'] == alpha
     assert metadata['Sidedness'] == sidedness
+
+
+@pytest.fixture
+def threshold_fwe(run, read_json, z_map, tmp_path):
+    """Threshold a p map that comes with metadata; give the metadata of the result."""
+
+    def threshold_fwe(metadata, **inputs):
+        in_file, mask_file = z_map
+        path = tmp_path / 'p.json'
+        path.write_text(json.dumps(metadata))
+        p_file = save(tmp_path, np.full(SHAPE, 0.06), 'p.nii.gz')
+        found = run(
+            Threshold(
+                in_file=in_file,
+                mask_file=mask_file,
+                method='fwe',
+                p_file=p_file,
+                p_metadata_file=str(path),
+                **inputs,
+            )
+        )
+        return read_json(found.metadata_file)
+
+    return threshold_fwe
+
+
+@pytest.mark.parametrize(
+    ('smallest', 'alpha'), [(1 / 20, 0.05), (1 / 3000, 0.05), (1e-38, 1e-9), (1 / 60, 1 / 60)]
+)
+def test_alpha_within_reach(threshold_fwe, smallest, alpha):
+    metadata = threshold_fwe({'SmallestPossibleP': smallest}, alpha=alpha)
+    assert metadata['AlphaReachable'] is True
+    assert metadata['SmallestPossibleP'] == smallest
+
+
+@pytest.mark.parametrize(('smallest', 'alpha'), [(1 / 19, 0.05), (0.01, 0.005), (2 / 32, 0.05)])
+def test_alpha_out_of_reach(threshold_fwe, smallest, alpha):
+    """Said in a warning, because whoever reads "nothing passes" would take it for a result."""
+    with pytest.warns(NistatsNipypeWarning, match=f'alpha={alpha:g}.* below {smallest:.3g}'):
+        metadata = threshold_fwe({'SmallestPossibleP': smallest}, alpha=alpha)
+    assert metadata['AlphaReachable'] is False
+    assert metadata['NumberOfClusters'] == 0
+
+
+def test_reach_of_one_of_several_statistics(threshold_fwe):
+    metadata = {'SmallestPossibleP': 0.1, 'Tail': {'extent': None, 'mass': None}}
+    metadata['Tail']['tfce'] = {'SmallestPossibleP': 1e-12}
+    found = threshold_fwe(metadata, alpha=0.05, p_statistic='tfce')
+    assert (found['AlphaReachable'], found['SmallestPossibleP']) == (True, 1e-12)
+    for name in ('extent', 'mass'):
+        with pytest.warns(NistatsNipypeWarning, match='no corrected p is below 0.1'):
+            threshold_fwe(metadata, alpha=0.05, p_statistic=name)
 
 
 def test_negative_side_mirrors_the_positive(run, read, z_map, tmp_path):

@@ -164,9 +164,10 @@ def test_every_connection_and_output_is_served(name):
 
 def test_threads_and_parameters_arrive():
     workflow = init_second_level_wf(
-        n_chunks=3, omp_nthreads=4, seed=7, n_perm=11, sidedness='negative', alpha_fwe=0.01,
-        alpha_uncorrected=0.02, cluster_threshold=9, connectivity=6, missing='per_voxel',
-        errors='symmetric', fwhm_mm=5.0, zero_is_missing=False, subject_threshold=2.5,
+        n_chunks=3, omp_nthreads=4, seed=7, n_perm=111, sidedness='negative', alpha_fwe=0.01,
+        alpha_uncorrected=0.02, tail='gpd', cluster_threshold=9, connectivity=6,
+        missing='per_voxel', errors='symmetric', fwhm_mm=5.0, zero_is_missing=False,
+        subject_threshold=2.5,
     )  # fmt: skip
     contrast = workflow.get_node('contrast_mean_wf')
     permute = contrast.get_node('permutation_wf.permute')
@@ -179,8 +180,8 @@ def test_threads_and_parameters_arrive():
             'sidedness': 'negative',
             'missing': 'drop_voxel',
         },
-        'permutation_wf.draw_schedule': {'seed': 7, 'n_perm': 11, 'errors': 'symmetric'},
-        'permutation_wf.merge_permutations': {'sidedness': 'negative'},
+        'permutation_wf.draw_schedule': {'seed': 7, 'n_perm': 111, 'errors': 'symmetric'},
+        'permutation_wf.merge_permutations': {'sidedness': 'negative', 'tail': 'gpd'},
         'compute_contrast': {'sidedness': 'negative'},
         'threshold_uncorrected': {
             'method': 'fpr',
@@ -214,7 +215,7 @@ def test_part_of_a_parent(tmp_path, simulated, outputs):
     source = pe.Node(niu.IdentityInterface(['maps']), name='source')
     source.inputs.maps = simulated.effect_files
     listing = pe.Node(niu.Merge(2), name='listing')
-    workflow = init_second_level_wf(fwhm_mm=0, n_perm=10, name='group_wf')
+    workflow = init_second_level_wf(fwhm_mm=0, n_perm=20, name='group_wf')
     parent.connect([
         (source, workflow, [('maps', 'inputnode.in_files')]),
         (workflow, listing, [('outputnode.report_file', 'in1'),
