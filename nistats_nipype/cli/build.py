@@ -1,9 +1,10 @@
 """From arguments to workflows."""
 
 import json
+import warnings
 from typing import NamedTuple
 
-from ..exceptions import ContrastError, InputError
+from ..exceptions import ContrastError, InputError, NistatsNipypeWarning
 from .inputs import MASK_METHODS, check_headers, existing_file, expand_maps, maps_from_table
 
 
@@ -107,13 +108,20 @@ def _permutation_arguments(args):
     }
 
 
-def build_graph_workflow(args):
-    """Build the workflow that ``graph`` draws; no file is read."""
+def _init_workflow(**arguments):
+    """Build the workflow; what the factory warns of is among the notes of the analysis."""
     from ..workflows import init_second_level_wf
 
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', NistatsNipypeWarning)
+        return init_second_level_wf(**arguments)
+
+
+def build_graph_workflow(args):
+    """Build the workflow that ``graph`` draws; no file is read."""
     arguments = _model_arguments(args)
     _require_contrasts(args, columns=None)
-    return init_second_level_wf(out_dir='results', **arguments)
+    return _init_workflow(out_dir='results', **arguments)
 
 
 def build_run(args, out_dir):
@@ -136,7 +144,6 @@ def build_run(args, out_dir):
         If the table, the formula and the contrasts do not fit each other and the maps.
     """
     from ..images.volumes import count_volumes
-    from ..workflows import init_second_level_wf
 
     _refuse_contradictions(args)
     arguments = _model_arguments(args)
@@ -154,7 +161,7 @@ def build_run(args, out_dir):
             expected='one t map for every map',
         )
     notes = _check_model(args, maps, arguments.get('contrasts'))
-    workflow = init_second_level_wf(**arguments, out_dir=out_dir)
+    workflow = _init_workflow(**arguments, out_dir=out_dir)
     inputs = workflow.get_node('inputnode').inputs
     inputs.in_files = maps
     if table_file:
@@ -268,7 +275,6 @@ def build_demo(args, out_dir):
     from ..designs.group import define_contrast
     from ..designs.matrices import intercept_only
     from ..interfaces import SimulateGroup
-    from ..workflows import init_second_level_wf
 
     simulate = pe.Node(
         SimulateGroup(n_subjects=args.n_subjects, resolution_mm=args.resolution, seed=args.seed),
@@ -279,7 +285,7 @@ def build_demo(args, out_dir):
     design = intercept_only(args.n_subjects)
     contrast = define_contrast('left vs right', 'intercept', design)
     notes = _note_resolution(args, design, contrast, alpha=0.05)
-    second_level_wf = init_second_level_wf(
+    second_level_wf = _init_workflow(
         contrasts=contrasts,
         title='Left against right button press (simulated)',
         subject_threshold=2.0,
