@@ -60,8 +60,9 @@ class PermuteSpatial(SimpleInterface):
         from ..images.adjacency import voxel_adjacency
         from ..images.files import save_arrays
         from ..images.observations import load_observations
+        from ..stats.clusters import cluster_forming
         from ..stats.relabelling import chunk_bounds
-        from ..stats.spatial import cluster_forming, permute_spatial
+        from ..stats.spatial import permute_spatial
 
         inputs = self.inputs
         design = load_design(inputs.design_file)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..exceptions import InputError
+from .design import partition
 from .graphs import check_graph, check_weights
 from .tfce import check_stat
 
@@ -93,3 +94,53 @@ def label(stat, threshold, adjacency, *, sidedness='two-sided', weights=None):
         extent=work.extent[:n_clusters].copy(),
         mass=work.mass[:n_clusters].copy(),
     )
+
+
+def cluster_forming(threshold, unit, design, contrast):
+    """Cluster-forming threshold in units of the statistic.
+
+    Parameters
+    ----------
+    threshold : float
+    unit : {'z', 'p', 'stat'}
+        What ``threshold`` is: a normal score or the p of one side (of a point on its own,
+        uncorrected), or t or F itself.
+    design, contrast : array-like
+        As given to :func:`~nistats_nipype.stats.spatial.permute_spatial`; they have the degrees
+        of freedom.
+
+    Returns
+    -------
+    float
+        t or F.
+
+    Raises
+    ------
+    InputError
+        If the unit is unknown or the threshold has no place in it.
+
+    Examples
+    --------
+    >>> round(cluster_forming(3.1, 'z', np.ones((20, 1)), [1]), 3)
+    3.594
+    """
+    if unit not in ('z', 'p', 'stat'):
+        raise InputError(
+            'Unknown unit of the threshold.', found=repr(unit), expected='z, p or stat'
+        )
+    if not 0 < threshold < (1.0 if unit == 'p' else np.inf):
+        raise InputError(
+            'The cluster-forming threshold is out of range.',
+            found=f'{threshold:g} in units of {unit}',
+            expected='between 0 and 1' if unit == 'p' else 'a finite number above 0',
+        )
+    if unit == 'stat':
+        return float(threshold)
+    from scipy import stats
+
+    split = partition(design, contrast)
+    dof = len(split.interest) - split.interest.shape[1] - split.nuisance.shape[1]
+    p = threshold if unit == 'p' else stats.norm.sf(threshold)
+    if np.isnan(split.scale):
+        return float(stats.f.isf(p, split.interest.shape[1], dof))
+    return float(stats.t.isf(p, dof))

@@ -6,10 +6,11 @@ from scipy import ndimage, stats
 
 from nistats_nipype.images.adjacency import voxel_adjacency
 from nistats_nipype.stats.blocks import whole_blocks, within_blocks
+from nistats_nipype.stats.clusters import cluster_forming
 from nistats_nipype.stats.exchange import draw_schedule
 from nistats_nipype.stats.graphs import check_graph
 from nistats_nipype.stats.permutation import merge, permute
-from nistats_nipype.stats.spatial import cluster_forming, merge_spatial, permute_spatial
+from nistats_nipype.stats.spatial import merge_spatial, permute_spatial
 
 SHAPE = (8, 8, 8)
 GRAPHS = {
