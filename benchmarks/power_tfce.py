@@ -1,16 +1,16 @@
 """Power of TFCE for an extended effect, with and without a strong focal peak, beside nilearn's.
 
-Run ``python benchmarks/power_tfce.py``; it takes about a minute on two cores, nearly all of it in
-nilearn. Groups of 16 maps of smooth noise hold an effect that is weak and extended (a ball); in
-half of the analyses one voxel, far from it, has a strong effect of its own. Power is the share
-of groups in which the ball is found: some voxel of it has a familywise-error-corrected p of at
-most .05, by the maximum over the same 99 sign flips, on the positive side, with 6 neighbours.
+Run ``python benchmarks/power_tfce.py``; nearly all of the time is nilearn's. Groups of 16 maps of
+smooth noise hold an effect that is weak and extended (a ball); in half of the analyses one voxel,
+far from it, has a strong effect of its own. Power is the share of groups in which the ball is
+found: some voxel of it has a familywise-error-corrected p of at most .05, by the maximum over the
+same 99 sign flips, on the positive side, with 6 neighbours.
 
 nilearn adds up 100 heights from 0 to the maximum of each map and does not multiply by the step.
 So a map with a high maximum, such as one with a focal peak, has its extended part counted at
 fewer heights than that of a sign flip, which takes the peak apart; what is left is no longer
 large. With the integral, as ours is, the extended part of a map does not depend on its peak.
-Without an effect both hold their error rate (``--null``): the power differs.
+``--null`` measures the error rate without an effect instead.
 """
 
 import argparse
