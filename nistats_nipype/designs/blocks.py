@@ -1,10 +1,11 @@
-"""Exchangeability blocks from files."""
+"""Exchangeability blocks and variance groups in files."""
 
 from pathlib import Path
 
 import numpy as np
 
 from ..exceptions import InputError
+from ..images.files import atomic_path
 
 
 def load_blocks(path):
@@ -33,11 +34,57 @@ def load_blocks(path):
         return np.array(_read_rows(lines), dtype=np.int64)
     except (OSError, ValueError, OverflowError) as error:
         raise InputError(
-            f'{path} could not be read as exchangeability blocks.',
+            f'{path} could not be read as whole numbers.',
             found=str(error),
             expected='whole numbers, one row per observation, as many in every row',
             advice='Write the numbers only, without a header.',
         ) from error
+
+
+def load_groups(path):
+    """Read variance groups.
+
+    Parameters
+    ----------
+    path : path-like
+        A whole number for each observation, one a line, as in PALM.
+
+    Returns
+    -------
+    ndarray of shape (N,), int64
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or holds something else.
+    """
+    groups = load_blocks(path)
+    if groups.shape[1] != 1:
+        raise InputError(
+            f'{path} does not hold variance groups.',
+            found=f'{groups.shape[1]} numbers a row',
+            expected='one, the group of the observation',
+            advice='Exchangeability blocks go by another option.',
+        )
+    return groups[:, 0]
+
+
+def save_groups(groups, path):
+    """Write variance groups, for :func:`load_groups` or for PALM.
+
+    Parameters
+    ----------
+    groups : array-like of shape (N,), int
+    path : path-like
+
+    Returns
+    -------
+    str
+        The path.
+    """
+    with atomic_path(path) as temporary:
+        Path(temporary).write_text(''.join(f'{group}\n' for group in groups))
+    return str(path)
 
 
 def _read_rows(lines):

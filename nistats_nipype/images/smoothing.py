@@ -4,7 +4,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from ..exceptions import GridError, InputError
-from .volumes import observed_values
+from .volumes import Volume, observed_values
 
 #: FWHM of a Gaussian with a standard deviation of 1.
 _FWHM_OF_SIGMA = np.sqrt(8 * np.log(2))
@@ -88,6 +88,26 @@ def smooth(volume, fwhm_mm, *, mask=None, zero_is_missing=True):
         smoothed[~observed] = np.nan
         smoothed[~inside] = 0
     return smoothed.astype(data.dtype if data.dtype.kind == 'f' else np.float32)
+
+
+def smooth_row(row, space, fwhm_mm):
+    """Smooth one value per voxel of a mask.
+
+    Parameters
+    ----------
+    row : (V,) ndarray of float64
+        NaN is missing; zeros are values.
+    space : nistats_nipype.images.observations.VolumeSpace
+        Where the voxels are.
+    fwhm_mm : float
+        As for :func:`smooth`.
+
+    Returns
+    -------
+    (V,) ndarray of float64
+    """
+    volume = Volume(space.volume(row), space.affine)
+    return smooth(volume, fwhm_mm, mask=space.mask, zero_is_missing=False)[space.mask]
 
 
 def _gaussian(data, sigma):

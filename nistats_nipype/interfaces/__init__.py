@@ -3,7 +3,7 @@
 from .design import BuildDesign, DefineContrast
 from .fetch import FetchLocalizer, SimulateGroup
 from .model import ComputeContrast, FitGLM
-from .permutation import DrawSchedule, MergePermutations, Permute
+from .permutation import MergePermutations, Permute
 from .plot import (
     PlotCoverage,
     PlotDesign,
@@ -14,6 +14,7 @@ from .plot import (
 )
 from .prepare import ApplyMask, ComputeMask, Smooth
 from .report import MakeReport, SummarizeContrast
+from .schedule import DefineVarianceGroups, DrawSchedule
 from .sink import SinkContrast, SinkGroup
 from .spatial import MergeSpatial, PermuteSpatial
 from .threshold import TableClusters, Threshold
@@ -24,6 +25,7 @@ __all__ = [
     'ComputeContrast',
     'ComputeMask',
     'DefineContrast',
+    'DefineVarianceGroups',
     'DrawSchedule',
     'FetchLocalizer',
     'FitGLM',

@@ -35,6 +35,49 @@ def load_schedule_metadata(path):
     return metadata, n_possible
 
 
+#: Names of the methods of permutation as the literature has them.
+METHOD_NAMES = {
+    'freedman-lane': 'Freedman-Lane',
+    'huh-jhun': 'Huh-Jhun',
+    'dekker': 'Dekker',
+    'ter-braak': 'ter Braak',
+    'draper-stoneman': 'Draper-Stoneman',
+    'manly': 'Manly',
+}
+
+
+def method_metadata(schedule, kind, scale):
+    """Say what was relabelled and which statistic was compared.
+
+    Parameters
+    ----------
+    schedule : dict
+        Metadata of the schedule; empty if there are none.
+    kind : {'t', 'F'}
+    scale : {'r', 'z', 'stat'}
+        Of the chunks, see :class:`nistats_nipype.stats.permutation.Chunk`.
+
+    Returns
+    -------
+    dict
+
+    Examples
+    --------
+    >>> method_metadata({'PermutationMethod': 'manly'}, 't', 'z')['Method']
+    'permutation, Manly, maximum statistic'
+    >>> method_metadata({}, 'F', 'z')['StatisticName']
+    'G'
+    """
+    method = METHOD_NAMES.get(schedule.get('PermutationMethod'), 'method not recorded')
+    name = {'z': {'t': 'v', 'F': 'G'}[kind], 'stat': f'pseudo-{kind}'}.get(scale, kind)
+    return {
+        'Method': f'permutation, {method}, maximum statistic',
+        'Statistic': kind,
+        'StatisticName': name,
+        'NullOf': {'z': 'z', 'stat': f'pseudo_{kind}'}.get(scale, kind),
+    }
+
+
 def tail_metadata(found, name):
     """Describe the distribution that was fitted to a null; nothing without one.
 

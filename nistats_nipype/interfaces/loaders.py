@@ -63,7 +63,31 @@ def load_record(path, kind, optional=()):
         raise InputError(
             f'{path} does not hold a {kind.__name__}.',
             found=f'arrays {", ".join(sorted(arrays))}',
-            expected=f'arrays {", ".join(sorted(kind._fields))}',
+            expected=f'arrays {", ".join(sorted(set(kind._fields) - set(optional)))}',
             advice='Give the file that the step before this one wrote.',
         )
     return kind(**{**dict.fromkeys(optional), **arrays})
+
+
+def load_chunk(path, kind):
+    """Read what a job over a chunk of relabellings saved.
+
+    Parameters
+    ----------
+    path : path-like
+        An ``.npz`` file.
+    kind : type
+        The NamedTuple of the chunk.
+
+    Returns
+    -------
+    chunk
+    dict
+        What was measured, for the metadata of the merged result.
+    """
+    import json
+    from collections import namedtuple
+
+    stored = namedtuple(kind.__name__, [*kind._fields, 'measured'])
+    *chunk, measured = load_record(path, stored)
+    return kind(*chunk), json.loads(str(measured))

@@ -8,6 +8,7 @@ from nipype.interfaces.base import (
     InputMultiObject,
     SimpleInterface,
     TraitedSpec,
+    isdefined,
     traits,
 )
 
@@ -30,6 +31,11 @@ class _FitGLMInputSpec(BaseInterfaceInputSpec):
     )
     zero_is_missing = traits.Bool(
         True, usedefault=True, desc='take exact 0 in a map as missing, as NaN always is'
+    )
+    variance_groups_file = File(
+        exists=True,
+        desc='variance groups: a whole number for each observation; contrasts are then tested '
+        'with v in place of t and G in place of F',
     )
 
 
@@ -54,6 +60,7 @@ class FitGLM(SimpleInterface):
     def _run_interface(self, runtime):
         import numpy as np
 
+        from ..designs.blocks import load_groups
         from ..exceptions import MissingDataError
         from ..images.files import save_arrays, save_json
         from ..images.observations import load_observations
@@ -64,7 +71,14 @@ class FitGLM(SimpleInterface):
         data = load_observations(
             inputs.in_files, inputs.mask_file, zero_is_missing=inputs.zero_is_missing
         )
-        model = glm.fit(data.values, design.to_numpy(), missing=inputs.missing, labels=data.names)
+        groups = inputs.variance_groups_file
+        model = glm.fit(
+            data.values,
+            design.to_numpy(),
+            missing=inputs.missing,
+            labels=data.names,
+            groups=load_groups(groups) if isdefined(groups) else None,
+        )
         n_observed = model.n_observed
         if not n_observed.any():
             most = (~np.isnan(data.values)).sum(axis=0).max()
@@ -77,6 +91,7 @@ class FitGLM(SimpleInterface):
         metadata = {
             'Estimator': 'ordinary least squares',
             'MissingData': inputs.missing,
+            'VarianceGroups': None if model.groups is None else model.groups.tolist(),
             'NumberOfMaps': len(design),
             'NumberOfVoxelsInMask': data.space.n_points,
             'NumberOfVoxelsFitted': int((n_observed > 0).sum()),
@@ -87,12 +102,17 @@ class FitGLM(SimpleInterface):
                 ((model.dof > 0) & np.isnan(model.residual_variance)).sum()
             ),
         }
+        fields = {name: value for name, value in model._asdict().items() if value is not None}
         self._results = {
-            'model_file': save_arrays(cwd / 'model.npz', **model._asdict()),
+            'model_file': save_arrays(cwd / 'model.npz', **fields),
             'n_file': data.space.save(n_observed, cwd / 'n.nii.gz', dtype=np.int32),
             'metadata_file': save_json(metadata, cwd / 'model.json'),
         }
         return runtime
+
+
+#: What t and F are called where variances differ.
+_WELCH = {'t': 'v', 'F': 'G'}
 
 
 class _ComputeContrastInputSpec(BaseInterfaceInputSpec):
@@ -114,7 +134,7 @@ class _ComputeContrastOutputSpec(TraitedSpec):
         exists=True, desc='contrast of the estimates; for F 4D, one volume per contrast row'
     )
     variance_file = File(exists=True, desc='sampling variance of the effect; for F 4D')
-    stat_file = File(exists=True, desc='t or F')
+    stat_file = File(exists=True, desc='t or F; with variance groups v or G')
     z_file = File(exists=True, desc='z of the upper tail of t or F')
     p_file = File(exists=True, desc='uncorrected p; 1 outside the mask')
     metadata_file = File(exists=True, desc='what was tested (JSON)')
@@ -143,7 +163,7 @@ class ComputeContrast(SimpleInterface):
         design = load_design(inputs.design_file)
         contrast = load_contrast(inputs.contrast_file, design)
         side = contrast.tested_side(inputs.sidedness)
-        model = load_record(inputs.model_file, glm.GLMFit)
+        model = load_record(inputs.model_file, glm.GLMFit, ('groups', 'group_squares'))
         result = glm.contrast(model, design.to_numpy(), contrast.weights, sidedness=side)
         space = load_space(inputs.mask_file)
         for name in ('effect', 'variance', 'stat', 'z', 'p'):
@@ -154,6 +174,7 @@ class ComputeContrast(SimpleInterface):
         dof = result.dof[result.dof > 0]
         metadata = {
             **contrast.to_dict(),
+            'StatisticName': contrast.kind if model.groups is None else _WELCH[contrast.kind],
             'Sidedness': side,
             'DegreesOfFreedom': [float(dof.min()), float(dof.max())],
             'DegreesOfFreedomEffect': result.dof_effect,

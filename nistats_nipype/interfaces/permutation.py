@@ -1,6 +1,7 @@
 """Permutation inference, scattered over chunks and gathered."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 from nipype.interfaces.base import (
     BaseInterfaceInputSpec,
@@ -8,114 +9,18 @@ from nipype.interfaces.base import (
     InputMultiObject,
     SimpleInterface,
     TraitedSpec,
-    isdefined,
     traits,
 )
 
 from .evidence import (
     interval_metadata,
     load_schedule_metadata,
+    method_metadata,
     tail_metadata,
     warn_of_few,
-    write_count,
 )
-from .loaders import load_contrast, load_design, load_record
-
-
-class _DrawScheduleInputSpec(BaseInterfaceInputSpec):
-    design_file = File(exists=True, mandatory=True, desc='design matrix (TSV)')
-    contrast_file = File(exists=True, mandatory=True, desc='contrast (JSON)')
-    n_perm = traits.Int(
-        10000, usedefault=True, desc='relabellings drawn beside the observed one, at least 1'
-    )
-    seed = traits.Int(0, usedefault=True, desc='seed of the schedule, at least 0')
-    errors = traits.Enum(
-        'auto',
-        'exchangeable',
-        'symmetric',
-        'both',
-        usedefault=True,
-        desc='assumption about the errors: permute, flip signs, both, or chosen by the design '
-        '(sign flips where the contrast involves the mean of the data)',
-    )
-    blocks_file = File(
-        exists=True,
-        desc="exchangeability blocks in PALM's format: whole numbers, one row per observation, "
-        'one column (exchangeable within) or one per level (.csv, or separated by blanks or tabs)',
-    )
-
-
-class _DrawScheduleOutputSpec(TraitedSpec):
-    schedule_file = File(exists=True, desc='relabellings, row 0 the observed one (.npz)')
-    metadata_file = File(exists=True, desc='how it was drawn (JSON)')
-
-
-class DrawSchedule(SimpleInterface):
-    """Draw the relabellings of a permutation test, or enumerate them where there are few.
-
-    Examples
-    --------
-    >>> DrawSchedule(n_perm=1000, seed=42).inputs.errors
-    'auto'
-    """
-
-    input_spec = _DrawScheduleInputSpec
-    output_spec = _DrawScheduleOutputSpec
-
-    def _run_interface(self, runtime):
-        from ..designs.blocks import load_blocks
-        from ..images.files import save_json
-        from ..stats.exchange import draw_schedule
-
-        inputs, cwd = self.inputs, Path(runtime.cwd)
-        design = load_design(inputs.design_file)
-        contrast = load_contrast(inputs.contrast_file, design)
-        schedule = draw_schedule(
-            design.to_numpy(),
-            contrast.weights,
-            n_perm=inputs.n_perm,
-            seed=inputs.seed,
-            errors=inputs.errors,
-            blocks=load_blocks(inputs.blocks_file) if isdefined(inputs.blocks_file) else None,
-        )
-        metadata = {
-            'ExchangeabilityBlocks': None if schedule.blocks is None else schedule.blocks.tolist(),
-            'Errors': schedule.errors,
-            'ErrorsChosenBy': 'design' if inputs.errors == 'auto' else 'user',
-            'NumberOfRelabellings': schedule.n_relabellings,
-            # Exact: JSON has integers of any size, but many readers have not.
-            'NumberOfPossibleRelabellings': write_count(schedule.n_possible),
-            'Exhaustive': schedule.exhaustive,
-            'NumberOfPermutationsAskedFor': inputs.n_perm,
-            'Seed': inputs.seed,
-            'Generator': 'Philox, counter-based: row b depends on the seed and b',
-        }
-        self._results = {
-            'schedule_file': _save_schedule(schedule, cwd / 'schedule.npz'),
-            'metadata_file': save_json(metadata, cwd / 'schedule.json'),
-        }
-        return runtime
-
-
-def _save_schedule(schedule, path):
-    from ..images.files import save_arrays
-
-    fields = {name: value for name, value in schedule._asdict().items() if value is not None}
-    # As text, because the count of a large group fits no integer of an array; hexadecimal, because
-    # Python limits the length of decimals.
-    return save_arrays(path, **{**fields, 'n_possible': hex(schedule.n_possible)})
-
-
-def load_schedule(path):
-    """Read what DrawSchedule wrote."""
-    from ..stats.exchange import Schedule
-
-    stored = load_record(path, Schedule, optional=('signs', 'orders', 'blocks'))
-    return stored._replace(
-        n_possible=int(str(stored.n_possible), base=0),
-        exhaustive=bool(stored.exhaustive),
-        errors=str(stored.errors),
-    )
+from .loaders import load_chunk, load_contrast, load_design
+from .schedule import load_schedule
 
 
 class PermuteInputSpec(BaseInterfaceInputSpec):
@@ -144,6 +49,12 @@ class PermuteInputSpec(BaseInterfaceInputSpec):
     zero_is_missing = traits.Bool(
         True, usedefault=True, desc='take exact 0 in a map as missing, as NaN always is'
     )
+    variance_fwhm_mm = traits.Float(
+        0.0,
+        usedefault=True,
+        desc='FWHM in mm of the Gaussian kernel that smooths the error variance, for pseudo-t; 0 '
+        'leaves it as it is. Of use where there are few degrees of freedom, 20 or less',
+    )
     num_threads = traits.Int(
         1, usedefault=True, nohash=True, desc='threads; no influence on the result'
     )
@@ -168,34 +79,72 @@ class Permute(SimpleInterface):
     output_spec = _PermuteOutputSpec
 
     def _run_interface(self, runtime):
-        from ..images.files import save_arrays
-        from ..images.observations import load_observations
         from ..stats.permutation import permute
-        from ..stats.relabelling import chunk_bounds
 
-        inputs = self.inputs
-        design = load_design(inputs.design_file)
-        contrast = load_contrast(inputs.contrast_file, design)
-        schedule = load_schedule(inputs.schedule_file)
-        start, stop = chunk_bounds(schedule.n_relabellings, inputs.chunk, inputs.n_chunks)
-        data = load_observations(
-            inputs.in_files, inputs.mask_file, zero_is_missing=inputs.zero_is_missing
-        )
-        chunk = permute(
-            data.values,
-            design.to_numpy(),
-            contrast.weights,
-            schedule,
-            start=start,
-            stop=stop,
-            sidedness=inputs.sidedness,
-            missing=inputs.missing,
-            labels=data.names,
-            num_threads=inputs.num_threads,
-        )
-        out_file = Path(runtime.cwd) / f'chunk-{inputs.chunk:04d}.npz'
-        self._results['chunk_file'] = save_arrays(out_file, **chunk._asdict())
+        request = load_request(self.inputs)
+        chunk = permute(**request.arguments)
+        self._results['chunk_file'] = save_chunk(chunk, self.inputs, runtime)
         return runtime
+
+
+class Request(NamedTuple):
+    """What a chunk of relabellings is asked for.
+
+    Attributes
+    ----------
+    space : nistats_nipype.images.observations.VolumeSpace
+        Where the points are.
+    arguments : dict
+        Of :func:`nistats_nipype.stats.permutation.permute`.
+    """
+
+    space: object
+    arguments: dict
+
+
+def load_request(inputs):
+    """Load what the inputs of a chunk, see :class:`PermuteInputSpec`, name."""
+    from functools import partial
+
+    from ..images.observations import load_observations
+    from ..images.smoothing import smooth_row
+    from ..stats.relabelling import chunk_bounds
+
+    design = load_design(inputs.design_file)
+    contrast = load_contrast(inputs.contrast_file, design)
+    schedule = load_schedule(inputs.schedule_file)
+    start, stop = chunk_bounds(schedule.n_relabellings, inputs.chunk, inputs.n_chunks)
+    data = load_observations(
+        inputs.in_files, inputs.mask_file, zero_is_missing=inputs.zero_is_missing
+    )
+    smooth = None
+    if inputs.variance_fwhm_mm:
+        smooth = partial(smooth_row, space=data.space, fwhm_mm=inputs.variance_fwhm_mm)
+    arguments = {
+        'values': data.values,
+        'design': design.to_numpy(),
+        'contrast': contrast.weights,
+        'schedule': schedule,
+        'start': start,
+        'stop': stop,
+        'sidedness': inputs.sidedness,
+        'missing': inputs.missing,
+        'labels': data.names,
+        'smooth_variance': smooth,
+        'num_threads': inputs.num_threads,
+    }
+    return Request(data.space, arguments)
+
+
+def save_chunk(chunk, inputs, runtime, **measured):
+    """Save a chunk, and what the metadata of the merged result say of it."""
+    import json
+
+    from ..images.files import save_arrays
+
+    measured['VarianceFWHM'] = inputs.variance_fwhm_mm or None
+    out_file = Path(runtime.cwd) / f'chunk-{inputs.chunk:04d}.npz'
+    return save_arrays(out_file, **chunk._asdict(), measured=json.dumps(measured))
 
 
 class MergeInputSpec(BaseInterfaceInputSpec):
@@ -240,7 +189,7 @@ class _MergePermutationsInputSpec(MergeInputSpec):
 
 
 class _MergePermutationsOutputSpec(TraitedSpec):
-    stat_file = File(exists=True, desc='observed t or F')
+    stat_file = File(exists=True, desc='observed t or F; v, G or pseudo-t if so permuted')
     p_uncorrected_file = File(exists=True, desc='uncorrected p; 1 outside the mask')
     p_fwe_file = File(exists=True, desc='familywise-error-corrected p; 1 outside the mask')
     logp_fwe_file = File(exists=True, desc='-log10 of the corrected p; 0 outside the mask')
@@ -274,8 +223,9 @@ class MergePermutations(SimpleInterface):
         from ..stats.correction import corrected_z
 
         cwd = Path(runtime.cwd)
-        contrast, side, result, space = self._merge()
+        contrast, side, measured, result, space = self._merge()
         found, metadata = self._correct(side, result)
+        metadata |= measured
         q = self._adjust(result.p_uncorrected)
         z = corrected_z(found.p, result.stat if self.inputs.signed_z else None)
         for name, row, fill in (
@@ -288,9 +238,10 @@ class MergePermutations(SimpleInterface):
             ('logq_fdr', -np.log10(q) + 0.0, 0.0),
         ):
             self._results[f'{name}_file'] = space.save(row, cwd / f'{name}.nii.gz', fill=fill)
-        null = _null_table(result.null, contrast.kind, side)
+        metadata |= method_metadata(metadata, contrast.kind, result.scale)
+        metadata['SmallestFDRAdjustedP'] = float(np.nanmin(q))
+        null = _null_table(result.null, metadata['NullOf'], side)
         self._results['null_file'] = save_table(null, cwd / 'null.tsv')
-        metadata |= {'Statistic': contrast.kind, 'SmallestFDRAdjustedP': float(np.nanmin(q))}
         self._results['metadata_file'] = save_json(metadata, cwd / 'permutation.json')
         return runtime
 
@@ -302,9 +253,11 @@ class MergePermutations(SimpleInterface):
         design = load_design(inputs.design_file)
         contrast = load_contrast(inputs.contrast_file, design)
         side = contrast.tested_side(inputs.sidedness)
-        chunks = [load_record(path, Chunk) for path in inputs.chunk_files]
+        chunks, measured = zip(
+            *(load_chunk(path, Chunk) for path in inputs.chunk_files), strict=True
+        )
         result = merge(chunks, design.to_numpy(), contrast.weights, sidedness=side)
-        return contrast, side, result, load_space(inputs.mask_file)
+        return contrast, side, measured[0], result, load_space(inputs.mask_file)
 
     def _correct(self, side, result):
         """Corrected p, and what is known of them."""
@@ -312,14 +265,15 @@ class MergePermutations(SimpleInterface):
 
         from ..stats.approximation import approximate, on_side
 
-        inputs, n = self.inputs, len(result.null)
+        inputs, null = self.inputs, result.null[~np.isnan(result.null)]
+        n = len(null)
         schedule, n_possible = load_schedule_metadata(inputs.schedule_metadata_file)
         exhaustive = schedule.get('Exhaustive', False)
         warn_of_few(inputs.tail, n, exhaustive)
         found = approximate(
             result.p_fwe,
-            result.null,
-            on_side(result.stat, side),
+            null,
+            on_side(result.observed, side),
             tail=inputs.tail,
             n_possible=n_possible,
         )
@@ -327,9 +281,10 @@ class MergePermutations(SimpleInterface):
         smallest_counted = float(np.nanmin(result.p_fwe))
         metadata = {
             **schedule,
-            'Method': 'permutation, Freedman-Lane, maximum statistic',
             'Sidedness': side,
             'NumberOfRelabellings': n,
+            'NumberOfRelabellingsLeftOut': len(result.null) - n,
+            'NumberOfVoxelsWithRelabellingsLeftOut': int((result.left_out > 0).sum()),
             'SmallestPossibleP': found.smallest,
             'PValue': 'share of the relabellings, the observed one included, that reach the '
             'observed value',
@@ -352,9 +307,9 @@ class MergePermutations(SimpleInterface):
         return fdr(p) if inputs.fdr_method == 'BH' else fdr_two_stage(p, inputs.fdr_alpha)
 
 
-def _null_table(null, kind, side):
+def _null_table(null, name, side):
     import pandas as pd
 
-    names = {'two-sided': f'max_abs_{kind}', 'positive': f'max_{kind}', 'negative': f'min_{kind}'}
+    names = {'two-sided': f'max_abs_{name}', 'positive': f'max_{name}', 'negative': f'min_{name}'}
     values = -null if side == 'negative' else null
     return pd.DataFrame({'relabelling': range(len(null)), names[side]: values})

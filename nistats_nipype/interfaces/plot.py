@@ -216,6 +216,18 @@ class _PlotNullInputSpec(_FigureInputSpec):
     alpha = traits.Float(0.05, usedefault=True, desc='familywise error rate')
 
 
+def _in_words(column):
+    """What the column of a null distribution holds.
+
+    >>> _in_words('max_abs_pseudo_t'), _in_words('min_z')
+    ('max |pseudo-t|', 'max -z')
+    """
+    for prefix, words in {'max_abs_': 'max |%s|', 'max_': 'max %s', 'min_': 'max -%s'}.items():
+        if column.startswith(prefix):
+            return words % column.removeprefix(prefix).replace('_', '-')
+    return column
+
+
 class PlotNull(_Figure):
     """Draw the null distribution of the maximum statistic with the observed maximum.
 
@@ -233,16 +245,15 @@ class PlotNull(_Figure):
 
         table = load_table(self.inputs.null_file)
         name = table.columns[-1]
-        null = table[name].to_numpy()
+        null = table[name].dropna().to_numpy()
         if name.startswith('min_'):
             null = -null
-        words = {'max_abs_t': 'max |t|', 'max_t': 'max t', 'min_t': 'max -t', 'max_F': 'max F'}
         self._results['figure_file'] = plot_null(
             null,
             null[0],
             self._out_file(runtime, 'null'),
             alpha=self.inputs.alpha,
-            statistic=words.get(name, name),
+            statistic=_in_words(name),
             **self._defined('title'),
         )
         return runtime

@@ -10,9 +10,15 @@ from nipype.interfaces.base import (
     traits,
 )
 
-from .evidence import interval_metadata, load_schedule_metadata, tail_metadata, warn_of_few
-from .loaders import load_contrast, load_design, load_record
-from .permutation import MergeInputSpec, PermuteInputSpec, load_schedule
+from .evidence import (
+    interval_metadata,
+    load_schedule_metadata,
+    method_metadata,
+    tail_metadata,
+    warn_of_few,
+)
+from .loaders import load_chunk, load_contrast, load_design
+from .permutation import MergeInputSpec, PermuteInputSpec, load_request, save_chunk
 
 
 class _PermuteSpatialInputSpec(PermuteInputSpec):
@@ -24,7 +30,8 @@ class _PermuteSpatialInputSpec(PermuteInputSpec):
         'p',
         'stat',
         usedefault=True,
-        desc='unit of cluster_threshold: normal score, p of one side (uncorrected), or t or F',
+        desc='unit of cluster_threshold: normal score, p of one side (uncorrected), or t or F '
+        '(pseudo-t too is cut at the t of a z or p; with variance groups, z or p only)',
     )
     tfce = traits.Bool(False, usedefault=True, desc='compute TFCE')
     tfce_e = traits.Float(
@@ -55,46 +62,28 @@ class PermuteSpatial(SimpleInterface):
     output_spec = _PermuteSpatialOutputSpec
 
     def _run_interface(self, runtime):
-        import json
-
         from ..images.adjacency import voxel_adjacency
-        from ..images.files import save_arrays
-        from ..images.observations import load_observations
         from ..stats.clusters import cluster_forming
-        from ..stats.relabelling import chunk_bounds
         from ..stats.spatial import permute_spatial
 
-        inputs = self.inputs
-        design = load_design(inputs.design_file)
-        contrast = load_contrast(inputs.contrast_file, design)
-        schedule = load_schedule(inputs.schedule_file)
-        start, stop = chunk_bounds(schedule.n_relabellings, inputs.chunk, inputs.n_chunks)
-        data = load_observations(
-            inputs.in_files, inputs.mask_file, zero_is_missing=inputs.zero_is_missing
-        )
-        model = design.to_numpy(), contrast.weights
+        inputs, request = self.inputs, load_request(self.inputs)
         threshold = None
         if isdefined(inputs.cluster_threshold):
             threshold = cluster_forming(
-                inputs.cluster_threshold, inputs.cluster_threshold_unit, *model
+                inputs.cluster_threshold,
+                inputs.cluster_threshold_unit,
+                request.arguments['design'],
+                request.arguments['contrast'],
+                scores=request.arguments['schedule'].groups is not None,
             )
         chunk = permute_spatial(
-            data.values,
-            *model,
-            schedule,
-            voxel_adjacency(data.space.mask, inputs.connectivity),
+            **request.arguments,
+            adjacency=voxel_adjacency(request.space.mask, inputs.connectivity),
             threshold=threshold,
             tfce=(inputs.tfce_e, inputs.tfce_h) if inputs.tfce else None,
-            start=start,
-            stop=stop,
-            sidedness=inputs.sidedness,
-            missing=inputs.missing,
-            labels=data.names,
-            num_threads=inputs.num_threads,
         )
-        out_file = Path(runtime.cwd) / f'chunk-{inputs.chunk:04d}.npz'
-        self._results['chunk_file'] = save_arrays(
-            out_file, **chunk._asdict(), measured=json.dumps(self._measured(threshold))
+        self._results['chunk_file'] = save_chunk(
+            chunk, inputs, runtime, **self._measured(threshold)
         )
         return runtime
 
@@ -115,18 +104,6 @@ class PermuteSpatial(SimpleInterface):
             'TFCE': tfce,
             'Connectivity': inputs.connectivity,
         }
-
-
-def _load_chunk(path):
-    """Read what PermuteSpatial wrote: a chunk, and what was measured."""
-    import json
-    from collections import namedtuple
-
-    from ..stats.spatial import SpatialChunk
-
-    stored = namedtuple('SpatialChunk', [*SpatialChunk._fields, 'measured'])
-    *chunk, measured = load_record(path, stored)
-    return SpatialChunk(*chunk), json.loads(str(measured))
 
 
 class _MergeSpatialOutputSpec(TraitedSpec):
@@ -166,59 +143,70 @@ class MergeSpatial(SimpleInterface):
 
         from ..images.files import save_json, save_table
         from ..images.observations import load_space
-        from ..stats.approximation import approximate, smallest_counted
-        from ..stats.spatial import merge_spatial
+        from ..stats.approximation import smallest_counted
+        from ..stats.spatial import SpatialChunk, merge_spatial
 
         inputs, cwd = self.inputs, Path(runtime.cwd)
         design = load_design(inputs.design_file)
         contrast = load_contrast(inputs.contrast_file, design)
         side = contrast.tested_side(inputs.sidedness)
-        chunks, measured = zip(*map(_load_chunk, inputs.chunk_files), strict=True)
+        chunks, measured = zip(
+            *(load_chunk(path, SpatialChunk) for path in inputs.chunk_files), strict=True
+        )
         results = merge_spatial(chunks, design.to_numpy(), contrast.weights, sidedness=side)
         space = load_space(inputs.mask_file)
-        n = int(chunks[0].n_relabellings)
         schedule, n_possible = load_schedule_metadata(inputs.schedule_metadata_file)
-        exhaustive = schedule.get('Exhaustive', False)
-        warn_of_few(inputs.tail, n, exhaustive)
-        null = pd.DataFrame({'relabelling': range(n)})
-        keys = 'CorrectedPValue', 'Tail', 'MonteCarlo', 'ObservedMaximum', 'SmallestCorrectedP'
-        by_name = {key: {} for key in keys}
+        table = pd.DataFrame({'relabelling': range(int(chunks[0].n_relabellings))})
+        by_name = {}
         for name, result in results.items():
-            found = approximate(
-                result.p_fwe,
-                result.null,
-                result.observed,
-                tail='none' if name == 'extent' else inputs.tail,
-                n_possible=n_possible,
-            )
+            found, evidence = self._correct(name, result, schedule, n_possible)
+            for key, value in evidence.items():
+                by_name.setdefault(key, {})[name] = value
             self._save_maps(name, result._replace(p_fwe=found.p), space, cwd)
-            null[f'max_{name}'] = result.null
-            counted = float(np.nanmin(result.p_fwe))
-            for key, value in {
-                'CorrectedPValue': found.method,
-                'Tail': tail_metadata(found, inputs.tail),
-                'MonteCarlo': interval_metadata(counted, n, exhaustive),
-                'ObservedMaximum': float(result.null[0]),
-                'SmallestCorrectedP': float(np.nanmin(found.p)),
-            }.items():
-                by_name[key][name] = value
+            table[f'max_{name}'] = result.null
         tested = ~np.isnan(result.observed)
+        null = result.null[~np.isnan(result.null)]
         metadata = {
             **schedule,
             **measured[0],
-            'Method': 'permutation, Freedman-Lane, maximum statistic',
-            'Statistic': contrast.kind,
+            **method_metadata(schedule, contrast.kind, str(chunks[0].scale)),
             'Sidedness': side,
-            'NumberOfRelabellings': n,
+            'NumberOfRelabellings': len(null),
+            'NumberOfRelabellingsLeftOut': len(table) - len(null),
             # Of the last one: equivalent relabellings are not told by the extent.
-            'SmallestPossibleP': smallest_counted(result.null),
+            'SmallestPossibleP': smallest_counted(null),
             'NumberOfVoxelsTested': int(tested.sum()),
             'NumberOfVoxelsNotTested': int((~tested).sum()),
             **by_name,
         }
-        self._results['null_file'] = save_table(null, cwd / 'null.tsv')
+        warn_of_few(inputs.tail, len(null), schedule.get('Exhaustive', False))
+        self._results['null_file'] = save_table(table, cwd / 'null.tsv')
         self._results['metadata_file'] = save_json(metadata, cwd / 'spatial.json')
         return runtime
+
+    def _correct(self, name, result, schedule, n_possible):
+        """Corrected p of one statistic, and what is known of them."""
+        import numpy as np
+
+        from ..stats.approximation import approximate
+
+        null = result.null[~np.isnan(result.null)]
+        found = approximate(
+            result.p_fwe,
+            null,
+            result.observed,
+            tail='none' if name == 'extent' else self.inputs.tail,
+            n_possible=n_possible,
+        )
+        exhaustive = schedule.get('Exhaustive', False)
+        counted = float(np.nanmin(result.p_fwe))
+        return found, {
+            'CorrectedPValue': found.method,
+            'Tail': tail_metadata(found, self.inputs.tail),
+            'MonteCarlo': interval_metadata(counted, len(null), exhaustive),
+            'ObservedMaximum': float(result.null[0]),
+            'SmallestCorrectedP': float(np.nanmin(found.p)),
+        }
 
     def _save_maps(self, name, result, space, cwd):
         import numpy as np

@@ -191,3 +191,32 @@ def cluster_extremes(stat, threshold, indptr, indices, weights, work):
         Of values ``>= threshold`` and ``<= -threshold``, none with a sign; 0 without clusters.
     """
     return measure(collect(stat, threshold, work), indptr, indices, weights, work)
+
+
+@njit(nogil=True, cache=True)
+def measure_lists(bounds, where, value, first, indptr, indices, weights, work, out):
+    """Largest extents and masses of maps that are given by their points beyond the threshold.
+
+    Parameters
+    ----------
+    bounds : (B + 1,) array of int64
+        The points of map b are those from ``bounds[b]`` to ``bounds[b + 1] - 1``.
+    where : (M,) array of uint32
+        The points, of each map in increasing order.
+    value : (M,) array of float64
+        The statistic at each.
+    first : int
+        The first of the maps that are measured.
+    indptr, indices, weights, work
+        As for :func:`cluster_extremes`.
+    out : (K, 4) array of float64
+        Set to what :func:`cluster_extremes` returns for the maps ``first`` to ``first + K - 1``.
+    """
+    for row in range(out.shape[0]):
+        start, stop = bounds[first + row], bounds[first + row + 1]
+        for i in range(start, stop):
+            work.points[i - start] = where[i]
+            work.value[where[i]] = value[i]
+        extremes = measure(stop - start, indptr, indices, weights, work)
+        for side in range(4):
+            out[row, side] = extremes[side]

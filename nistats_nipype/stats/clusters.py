@@ -96,8 +96,8 @@ def label(stat, threshold, adjacency, *, sidedness='two-sided', weights=None):
     )
 
 
-def cluster_forming(threshold, unit, design, contrast):
-    """Cluster-forming threshold in units of the statistic.
+def cluster_forming(threshold, unit, design, contrast, *, scores=False):
+    """Cluster-forming threshold in units of the maps that clusters are formed in.
 
     Parameters
     ----------
@@ -108,11 +108,13 @@ def cluster_forming(threshold, unit, design, contrast):
     design, contrast : array-like
         As given to :func:`~nistats_nipype.stats.spatial.permute_spatial`; they have the degrees
         of freedom.
+    scores : bool, default False
+        Whether maps are of normal scores, as they are with variance groups.
 
     Returns
     -------
     float
-        t or F.
+        t or F; or z.
 
     Raises
     ------
@@ -134,9 +136,20 @@ def cluster_forming(threshold, unit, design, contrast):
             found=f'{threshold:g} in units of {unit}',
             expected='between 0 and 1' if unit == 'p' else 'a finite number above 0',
         )
+    from scipy import stats
+
+    if scores:
+        if unit == 'stat':
+            raise InputError(
+                'Clusters of v and G are formed in z.',
+                found='a cluster-forming threshold in units of the statistic',
+                expected='one in z or p',
+                advice='The degrees of freedom of v and G vary over voxels: no value of theirs '
+                'means the same everywhere.',
+            )
+        return float(threshold if unit == 'z' else stats.norm.isf(threshold))
     if unit == 'stat':
         return float(threshold)
-    from scipy import stats
 
     split = partition(design, contrast)
     dof = len(split.interest) - split.interest.shape[1] - split.nuisance.shape[1]

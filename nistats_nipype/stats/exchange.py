@@ -1,12 +1,12 @@
 """Which relabellings a design allows, counted, enumerated and drawn."""
 
-from typing import NamedTuple
-
 import numpy as np
 
 from ..exceptions import ScheduleError
 from .blocks import check_blocks, plant
 from .design import Partition, check_contrast, check_design, partition
+from .methods import WITH_RESIDUALS, check_method
+from .schedule import Schedule, relabelled_rows
 from .tree import (
     classify,
     count_states,
@@ -16,82 +16,13 @@ from .tree import (
     list_relabellings,
     read_words,
 )
+from .welch import check_groups
 
 #: Assumptions about the errors under the null hypothesis.
 ERRORS = ('auto', 'exchangeable', 'symmetric', 'both')
 
 #: Relabellings drawn at a time, and the random words for them; no influence on the result.
 _BATCH, _WORDS = 256, 2**22
-
-
-class Schedule(NamedTuple):
-    """Relabellings, one per row; row 0 is the observed labelling.
-
-    Relabelling ``b`` makes observation ``i`` out of observation ``orders[b, i]`` with
-    its sign multiplied by ``signs[b, i]``.
-
-    Attributes
-    ----------
-    signs : ndarray of shape (B, N), int8, or None
-        Sign flips; None if the errors are not taken as symmetric.
-    orders : ndarray of shape (B, N), int32, or None
-        Permutations; None if the errors are not taken as exchangeable.
-    n_possible : int
-        Relabellings that give different statistics, the observed one included.
-    exhaustive : bool
-        Whether the schedule holds all of them.
-    errors : {'exchangeable', 'symmetric', 'both'}
-        The assumption it was made under.
-    row_classes : ndarray of shape (N,), int32
-        Which observations the design cannot tell apart: those of one number, -1 for rows
-        of zeros. A schedule can be shared by designs that agree in this. With
-        errors='both', a row and its negative have the numbers 2 k and 2 k + 1.
-    blocks : ndarray of shape (N, L), int64, or None
-        Exchangeability blocks that it respects, see
-        :func:`nistats_nipype.stats.blocks.check_blocks`; None if there were none.
-    """
-
-    signs: np.ndarray | None
-    orders: np.ndarray | None
-    n_possible: int
-    exhaustive: bool
-    errors: str
-    row_classes: np.ndarray
-    blocks: np.ndarray | None = None
-
-    @property
-    def n_relabellings(self):
-        """Number of relabellings B, the observed one included."""
-        return len(self.signs if self.orders is None else self.orders)
-
-    @property
-    def n_observations(self):
-        """Number of observations N."""
-        return (self.signs if self.orders is None else self.orders).shape[1]
-
-    def check_design(self, design):
-        """Refuse a design that the schedule was not made for.
-
-        Raises
-        ------
-        ScheduleError
-            If the number of observations differs, or which of them are interchangeable:
-            repeats, and what is possible, would be judged by the wrong rows.
-        """
-        if self.n_observations != len(design):
-            found = f'{self.n_observations} observations in the schedule'
-            expected = f'{len(design)}, the rows of the design'
-        elif not np.array_equal(classify(design, self.errors).classes, self.row_classes):
-            found = 'a schedule for a design with other groups of equal rows'
-            expected = 'one drawn for this design, nuisance regressors included'
-        else:
-            return
-        raise ScheduleError(
-            'The schedule does not fit the design.',
-            found=found,
-            expected=expected,
-            advice='Draw the schedule again.',
-        )
 
 
 def choose_errors(split: Partition):
@@ -175,7 +106,17 @@ def _tree(blocks, n_observations):
     return plant(blocks), blocks
 
 
-def draw_schedule(design, contrast, *, n_perm=10000, seed=0, errors='auto', blocks=None):
+def draw_schedule(
+    design,
+    contrast,
+    *,
+    n_perm=10000,
+    seed=0,
+    errors='auto',
+    blocks=None,
+    method='freedman-lane',
+    groups=None,
+):
     """Draw the relabellings of a permutation test, without repeats.
 
     All possible relabellings are enumerated when there are no more than asked for.
@@ -200,6 +141,12 @@ def draw_schedule(design, contrast, *, n_perm=10000, seed=0, errors='auto', bloc
         flipped, :func:`nistats_nipype.stats.blocks.within_blocks` and
         :func:`nistats_nipype.stats.blocks.whole_blocks` to make them. All observations
         are exchangeable by default.
+    method : str, default 'freedman-lane'
+        What is relabelled, see :func:`nistats_nipype.stats.methods.make_method`.
+    groups : array-like of shape (N,), optional
+        Variance groups: a label for each observation, those of one label having errors of one
+        variance. The statistic is then v instead of t, G instead of F, see
+        :func:`nistats_nipype.stats.welch.welch`. Groups stay with the rows of the design.
 
     Returns
     -------
@@ -208,9 +155,11 @@ def draw_schedule(design, contrast, *, n_perm=10000, seed=0, errors='auto', bloc
     Raises
     ------
     ScheduleError
-        If ``n_perm``, ``seed`` or ``errors`` is out of range, if the blocks do not fit the
-        design or cannot be exchanged as they say, or if design and blocks allow no
-        relabelling beside the observed one, or none that moves what the contrast tests.
+        If ``n_perm``, ``seed``, ``errors`` or ``method`` is out of range, if the blocks do not
+        fit the design, the method, or cannot be exchanged as they say, or if design and blocks
+        allow no relabelling beside the observed one, or none that moves what the contrast tests.
+    DesignError
+        If the variance groups do not fit the design.
 
     Notes
     -----
@@ -241,15 +190,18 @@ def draw_schedule(design, contrast, *, n_perm=10000, seed=0, errors='auto', bloc
     (8, [1, 0, 2, 3, 4, 5])
     """
     _check_request(n_perm, seed, errors)
+    _check_method(method, blocks, groups)
     design = check_design(design)
     contrast = check_contrast(design, contrast)
     if errors == 'auto':
         errors = choose_errors(partition(design, contrast))
-    tree, blocks = _tree(blocks, len(design))
-    rows = classify(design, errors)
+    groups = None if groups is None else check_groups(groups, len(design))
+    relabelled = relabelled_rows(design, contrast, method)
+    tree, blocks = _tree(blocks, len(relabelled))
+    rows = classify(relabelled, errors, groups)
     n_possible = count_states(tree, rows)
     if blocks is None:
-        _check_possible(n_possible, errors, len(design))
+        _check_possible(n_possible, errors, len(relabelled))
     else:
         _check_blocks_move(n_possible, tree, design, contrast, errors)
     exhaustive = n_possible <= n_perm + 1
@@ -265,6 +217,8 @@ def draw_schedule(design, contrast, *, n_perm=10000, seed=0, errors='auto', bloc
         errors=errors,
         row_classes=rows.classes,
         blocks=blocks,
+        method=method,
+        groups=groups,
     )
 
 
@@ -282,6 +236,26 @@ def _check_request(n_perm, seed, errors):
     if errors not in ERRORS:
         raise ScheduleError(
             'Unknown assumption about the errors.', found=repr(errors), expected=', '.join(ERRORS)
+        )
+
+
+def _check_method(method, blocks, groups):
+    """Refuse a method that cannot keep to blocks or variance groups."""
+    check_method(method)
+    if method == 'huh-jhun' and blocks is not None:
+        raise ScheduleError(
+            'Huh and Jhun cannot permute within exchangeability blocks.',
+            found='blocks',
+            expected='observations that are all exchangeable',
+            advice='What they permute are combinations of observations, which belong to no '
+            'block. Choose freedman-lane.',
+        )
+    if groups is not None and method not in WITH_RESIDUALS:
+        raise ScheduleError(
+            'Variance groups cannot be had with this method of permutation.',
+            found=method,
+            expected=', '.join(WITH_RESIDUALS),
+            advice='v and G need residuals of each observation from the design as it is.',
         )
 
 

@@ -14,6 +14,7 @@ from .design import (
     rank,
 )
 from .distributions import f_to_z, t_to_z, z_to_p
+from .welch import check_groups, welch_contrast
 
 #: What to do with missing values (NaN).
 MISSING_POLICIES = ('error', 'drop_voxel', 'per_voxel')
@@ -39,6 +40,10 @@ class GLMFit(NamedTuple):
         Row of ``patterns`` that holds at a point; -1 where nothing was fitted.
     patterns : ndarray of shape (K, N), bool
         Which observations entered the fit.
+    groups : ndarray of shape (N,), int64, or None
+        Variance groups, from 0; None if there are none.
+    group_squares : ndarray of shape (G, V), float64, or None
+        Sums of squared residuals in each of the G variance groups.
     """
 
     beta: np.ndarray
@@ -46,6 +51,8 @@ class GLMFit(NamedTuple):
     dof: np.ndarray
     pattern: np.ndarray
     patterns: np.ndarray
+    groups: np.ndarray | None = None
+    group_squares: np.ndarray | None = None
 
     @property
     def n_observed(self):
@@ -73,7 +80,7 @@ class ContrastResult(NamedTuple):
     dof_effect : int
         Rank of the contrast.
     dof : ndarray of shape (V,)
-        Residual degrees of freedom.
+        Residual degrees of freedom; NaN where nothing was fitted.
     """
 
     kind: str
@@ -175,7 +182,7 @@ def _label(labels, index):
     return f'observation {index}' if labels is None else str(labels[index])
 
 
-def fit(values, design, *, missing='error', labels=None):
+def fit(values, design, *, missing='error', labels=None, groups=None):
     """Fit a linear model by ordinary least squares at every point.
 
     Parameters
@@ -190,6 +197,9 @@ def fit(values, design, *, missing='error', labels=None):
         of freedom.
     labels : sequence of N str, optional
         Names of the observations, for errors.
+    groups : array-like of shape (N,), optional
+        Variance groups: a label for each observation, those of one label having errors of one
+        variance. :func:`contrast` then gives v and G in place of t and F.
 
     Returns
     -------
@@ -225,12 +235,15 @@ def fit(values, design, *, missing='error', labels=None):
             advice='Remove regressors or add observations.',
         )
     usable = check_missing(values, missing, labels)
+    groups = None if groups is None else check_groups(groups, n_observations)
     model = GLMFit(
         beta=np.full((design.shape[1], n_points), np.nan),
         residual_variance=np.full(n_points, np.nan),
         dof=np.zeros(n_points),
         pattern=np.full(n_points, -1, dtype=np.int32),
         patterns=None,
+        groups=groups,
+        group_squares=None if groups is None else np.full((groups.max() + 1, n_points), np.nan),
     )
     solvers = {}
     for start in range(0, n_points, BLOCK):
@@ -270,9 +283,14 @@ def _fit_block(model, block, points, design, solvers):
         values = block[rows][:, members]
         beta = accumulate(inverse_design, values)
         residual, total = np.zeros(len(where)), np.zeros(len(where))
-        for row, regressors in zip(values, design[rows], strict=True):
-            residual += (row - accumulate(regressors[None, :], beta)[0]) ** 2
+        if model.groups is not None:
+            model.group_squares[:, where] = 0.0
+        for index, row in zip(np.flatnonzero(rows), values, strict=True):
+            square = (row - accumulate(design[index][None, :], beta)[0]) ** 2
+            residual += square
             total += row**2
+            if model.groups is not None:
+                model.group_squares[model.groups[index], where] += square
         variance = np.where(residual > NO_VARIANCE * total, residual / dof, np.nan)
         model.pattern[where] = number
         model.beta[:, where] = beta
@@ -297,13 +315,16 @@ def contrast(model, design, weights, *, sidedness='two-sided'):
     Returns
     -------
     ContrastResult
-        Points whose observed rows do not determine the contrast, or whose residuals
-        are zero, hold NaN.
+        With variance groups, v stands for t and G for F. Points whose observed rows do not
+        determine the contrast, or whose residuals, all or those of a variance group, are zero,
+        hold NaN.
 
     Raises
     ------
     ContrastError
         If the contrast does not fit the design or is not estimable.
+    DesignError
+        If the design leaves a variance group no residuals.
 
     Notes
     -----
@@ -337,13 +358,40 @@ def contrast(model, design, weights, *, sidedness='two-sided'):
     dof = np.where(model.dof > 0, model.dof, np.nan)
     if n_rows == 1:
         stat = effect[0] / np.sqrt(variance[0])
+    else:
+        stat = wald / dof_effect / model.residual_variance
+    if model.groups is not None:
+        _replace_by_welch(model, design, weights, stat, variance, dof)
+    if n_rows == 1:
         z = t_to_z(stat, dof)
         p = z_to_p(z, sidedness)
-        return ContrastResult('t', effect, variance, stat, z, p, dof_effect, model.dof)
-    stat = wald / dof_effect / model.residual_variance
-    z = f_to_z(stat, dof_effect, dof)
-    p = z_to_p(z, 'positive')
-    return ContrastResult('F', effect, variance, stat, z, p, dof_effect, model.dof)
+    else:
+        z = f_to_z(stat, dof_effect, dof)
+        p = z_to_p(z, 'positive')
+    kind = 't' if n_rows == 1 else 'F'
+    return ContrastResult(kind, effect, variance, stat, z, p, dof_effect, dof)
+
+
+def _replace_by_welch(model, design, weights, stat, variance, dof):
+    """Put v or G, and what belongs to it, in place of t or F where there is one of these."""
+    for number, members in enumerate(_members(model.pattern, len(model.patterns))):
+        rows = model.patterns[number]
+        members = members[np.isfinite(stat[members])]
+        if not members.size:
+            continue
+        try:
+            stat[members], variance[:, members], dof[members] = welch_contrast(
+                model.beta[:, members],
+                model.group_squares[:, members],
+                design[rows],
+                weights,
+                model.groups[rows],
+            )
+        except DesignError:
+            # A fault of the design, or of what is missing at these points.
+            if rows.all():
+                raise
+            stat[members] = variance[:, members] = np.nan
 
 
 def _members(pattern, n_patterns):

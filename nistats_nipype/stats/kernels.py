@@ -21,7 +21,7 @@ GROUP = 8
 TIE = 1e-10
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model='numpy')
 def _multiply(projections, b, k, tile, out):
     """Weighted sum over observations, ``out[v] = sum_i projections[b, k, i] * tile[i, v]``.
 
@@ -47,7 +47,7 @@ def _multiply(projections, b, k, tile, out):
         i += 1
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model='numpy')
 def _tabulate(basis, tile, tables):
     """Partial sums of each group of observations over all its sign patterns.
 
@@ -73,7 +73,7 @@ def _tabulate(basis, tile, tables):
                         )
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model='numpy')
 def _look_up(tables, patterns, b, k, out):
     """Weighted sum over observations with flipped signs: one row of each table."""
     n_groups = tables.shape[1]
@@ -91,23 +91,23 @@ def _look_up(tables, patterns, b, k, out):
             out[v] += tables[k, g, pattern, v]
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model='numpy')
 def _square_in(coordinate, total):
     for v in range(TILE):
         total[v] += coordinate[v] * coordinate[v]
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model='numpy')
 def _combine(r, nuisance, signed):
     """Turn coordinates of interest and sums of squares into partial correlations ``r``."""
     for v in range(TILE):
         left = 1.0 - nuisance[v]
         value = r[v] / np.sqrt(left) if signed else np.sqrt(r[v] / left)
-        # The nuisance explains these relabelled data altogether.
-        r[v] = value if left >= TIE else 0.0
+        # 0 / 0 where the nuisance explains the relabelled data altogether.
+        r[v] = value if left >= TIE else np.nan
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model='numpy')
 def _correlate(projections, b, n_interest, tile, coordinate, nuisance, r):
     """Correlation of data and effect of interest, the nuisance partialled out, into ``r``.
 
@@ -127,7 +127,7 @@ def _correlate(projections, b, n_interest, tile, coordinate, nuisance, r):
     _combine(r, nuisance, n_interest == 1)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model='numpy')
 def _correlate_flipped(tables, patterns, b, n_interest, coordinate, nuisance, r):
     """Do as :func:`_correlate` for sign flips."""
     n_basis = tables.shape[0]
@@ -144,7 +144,7 @@ def _correlate_flipped(tables, patterns, b, n_interest, coordinate, nuisance, r)
     _combine(r, nuisance, n_interest == 1)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model='numpy')
 def _turn(r, side, limit, reached):
     """Make the tested side the positive one, and count where it reaches ``limit``."""
     if side == 0:
@@ -157,7 +157,16 @@ def _turn(r, side, limit, reached):
             reached[v] += 1 if r[v] >= limit[v] else 0
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model='numpy')
+def _leave_out(r, left_out):
+    """Count where there is no statistic, and let it be no maximum."""
+    for v in range(TILE):
+        absent = r[v] != r[v]
+        left_out[v] += 1 if absent else 0
+        r[v] = -np.inf if absent else r[v]
+
+
+@njit(nogil=True, cache=True, error_model='numpy')
 def _maximum(r, size):
     """Maximum of the first ``size`` values; ``r`` is used up.
 
@@ -177,7 +186,7 @@ def _maximum(r, size):
     return top
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model='numpy')
 def _load(units, start, tile):
     """Copy a tile, with zeros beyond the last point; return how many points it has."""
     size = min(TILE, units.shape[1] - start)
@@ -186,81 +195,74 @@ def _load(units, start, tile):
     return size
 
 
-@njit(nogil=True, cache=True)
-def extremes_and_counts(projections, n_interest, units, side, maxima, counts, observed):
+@njit(nogil=True, cache=True, error_model='numpy')
+def _make_tables(basis, patterns):
+    """Room for the tables of sign flips; next to none where there are no patterns."""
+    n_groups = (basis.shape[1] + GROUP - 1) // GROUP if patterns.shape[0] else 0
+    return np.empty((basis.shape[0], n_groups, 1 << GROUP, TILE))
+
+
+@njit(nogil=True, cache=True, error_model='numpy')
+def extremes_and_counts(
+    projections, patterns, n_interest, units, side, limits, maxima, counts, left_out
+):
     """Maximum over points, and exceedances over relabellings.
 
     Parameters
     ----------
-    projections : (B + 1, P, N) array of float64
-        Relabelled basis. Row 0 is the observed labelling: the others are compared with
-        it, and it is neither counted nor reduced.
+    projections : (B, P, N) array of float64
+        Relabelled basis; with ``patterns``, the basis itself: (1, P, N).
+    patterns : (B, groups) array of uint8, or (0, 0)
+        Sign flips, one bit an observation. With them, a relabelling costs one addition for
+        every :data:`GROUP` observations, by tables of partial sums.
     n_interest : int
         How many of P belong to the effect of interest.
     units : (N, V) array of float64
-        Residuals of the nuisance model, of unit length at each point.
+        The data that are relabelled, of unit length at each point.
     side : {0, 1, -1}
         Two-sided, positive, negative: what is compared is ``|r|``, ``r`` or ``-r``.
+    limits : (V,) array of float64
+        What r, so turned, must reach to be counted.
     maxima : (B,) array of float64
         Raised to the maxima over the points.
     counts : (V,) array of int64
-        Increased by the number of relabellings that reach the observed one.
-    observed : (V,) array of float64
-        Set to the observed r.
+        Increased by the number of relabellings that reach the limit.
+    left_out : (V,) array of int64
+        Increased by the number of relabellings that leave no statistic, 0 / 0.
     """
+    flips = patterns.shape[0] > 0
+    n_relabellings = patterns.shape[0] if flips else projections.shape[0]
+    # Without nuisance, sign flips leave what they find.
+    lossless = flips and projections.shape[1] == n_interest
+    tables = _make_tables(projections[0], patterns)
     tile = np.empty((units.shape[0], TILE))
     r, coordinate, nuisance = np.empty(TILE), np.empty(TILE), np.empty(TILE)
     limit, reached = np.empty(TILE), np.empty(TILE, dtype=np.int64)
+    absent = np.empty(TILE, dtype=np.int64)
     for start in range(0, units.shape[1], TILE):
         size = _load(units, start, tile)
-        _correlate(projections, 0, n_interest, tile, coordinate, nuisance, r)
-        observed[start : start + size] = r[:size]
-        limit[:] = np.inf
-        _turn(r, side, limit, reached)
-        limit[:] = r - TIE
+        limit[:size] = limits[start : start + size]
+        limit[size:] = np.inf
         reached[:] = 0
-        for b in range(1, projections.shape[0]):
-            _correlate(projections, b, n_interest, tile, coordinate, nuisance, r)
+        absent[:] = 0
+        if flips:
+            _tabulate(projections[0], tile, tables)
+        for b in range(n_relabellings):
+            if flips:
+                _correlate_flipped(tables, patterns, b, n_interest, coordinate, nuisance, r)
+            else:
+                _correlate(projections, b, n_interest, tile, coordinate, nuisance, r)
             _turn(r, side, limit, reached)
+            if not lossless:
+                _leave_out(r, absent)
             top = _maximum(r, size)
-            if top > maxima[b - 1]:
-                maxima[b - 1] = top
+            if top > maxima[b]:
+                maxima[b] = top
         counts[start : start + size] += reached[:size]
+        left_out[start : start + size] += absent[:size]
 
 
-@njit(nogil=True, cache=True)
-def flipped_extremes_and_counts(
-    patterns, basis, n_interest, units, side, maxima, counts, observed
-):
-    """Do as :func:`extremes_and_counts` for sign flips, by tables of partial sums.
-
-    ``patterns`` is (B + 1, groups) of uint8, ``basis`` (P, N). A relabelling costs one
-    addition for every :data:`GROUP` observations.
-    """
-    n_basis, n = basis.shape
-    tables = np.empty((n_basis, (n + GROUP - 1) // GROUP, 1 << GROUP, TILE))
-    tile = np.empty((n, TILE))
-    r, coordinate, nuisance = np.empty(TILE), np.empty(TILE), np.empty(TILE)
-    limit, reached = np.empty(TILE), np.empty(TILE, dtype=np.int64)
-    for start in range(0, units.shape[1], TILE):
-        size = _load(units, start, tile)
-        _tabulate(basis, tile, tables)
-        _correlate_flipped(tables, patterns, 0, n_interest, coordinate, nuisance, r)
-        observed[start : start + size] = r[:size]
-        limit[:] = np.inf
-        _turn(r, side, limit, reached)
-        limit[:] = r - TIE
-        reached[:] = 0
-        for b in range(1, patterns.shape[0]):
-            _correlate_flipped(tables, patterns, b, n_interest, coordinate, nuisance, r)
-            _turn(r, side, limit, reached)
-            top = _maximum(r, size)
-            if top > maxima[b - 1]:
-                maxima[b - 1] = top
-        counts[start : start + size] += reached[:size]
-
-
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model='numpy')
 def correlation_maps(projections, n_interest, units, out):
     """Partial correlation of every relabelling (row of ``out``) at every point (column)."""
     tile = np.empty((units.shape[0], TILE))
@@ -270,3 +272,175 @@ def correlation_maps(projections, n_interest, units, out):
         for b in range(projections.shape[0]):
             _correlate(projections, b, n_interest, tile, coordinate, nuisance, r)
             out[b, start : start + size] = r[:size]
+
+
+@njit(nogil=True, cache=True, error_model='numpy')
+def statistic_maps(projections, n_interest, units, dof, signed, out):
+    """Compute t or F of every relabelling (row of ``out``) at every point.
+
+    Parameters
+    ----------
+    projections, n_interest, units
+        As for :func:`extremes_and_counts`, without patterns.
+    dof : float
+        Residual degrees of freedom.
+    signed : bool
+        Whether the statistic is t; or else F.
+    out : (B, V) array of float64
+        NaN where there is none, 0 / 0. Where no residuals are left, as can be with data of few
+        different values, the statistic is infinite but for rounding, which would decide between
+        equivalent relabellings: correlations that tie with 1 are taken for the largest that do
+        not.
+    """
+    largest = 1.0 - TIE
+    tile = np.empty((units.shape[0], TILE))
+    r, coordinate, nuisance = np.empty(TILE), np.empty(TILE), np.empty(TILE)
+    for start in range(0, units.shape[1], TILE):
+        size = _load(units, start, tile)
+        for b in range(projections.shape[0]):
+            _correlate(projections, b, n_interest, tile, coordinate, nuisance, r)
+            for v in range(TILE):
+                value = r[v] if r[v] < largest else largest
+                value = value if value > -largest else -largest
+                left = 1.0 - value * value
+                if signed:
+                    value = value * np.sqrt(dof / left)
+                else:
+                    value = value * value / left * (dof / n_interest)
+                r[v] = value if r[v] == r[v] else np.nan
+            out[b, start : start + size] = r[:size]
+
+
+@njit(nogil=True, cache=True, error_model='numpy')
+def effect_and_variance_maps(projections, n_interest, units, lengths, dof, effect, variance):
+    """Effect and residual variance of every relabelling (row) at every point (column).
+
+    Parameters
+    ----------
+    projections, n_interest, units
+        As for :func:`extremes_and_counts`, without patterns.
+    lengths : (V,) array of float64
+        Length of the data that ``units`` were made of.
+    dof : float
+        Residual degrees of freedom.
+    effect : (B, V) array of float64
+        With one dimension of interest, the effect in units of its standard error's, so that it
+        over the root of ``variance`` is t; with more, the mean square, so that it over
+        ``variance`` is F.
+    variance : (B, V) array of float64
+        NaN, as ``effect`` is, where there is no statistic.
+    """
+    tile = np.empty((units.shape[0], TILE))
+    r, coordinate, nuisance = np.empty(TILE), np.empty(TILE), np.empty(TILE)
+    for start in range(0, units.shape[1], TILE):
+        size = _load(units, start, tile)
+        for b in range(projections.shape[0]):
+            nuisance[:] = 0.0
+            _correlate(projections, b, n_interest, tile, coordinate, nuisance, r)
+            for v in range(size):
+                at = start + v
+                left = (1.0 - nuisance[v]) * lengths[at] ** 2
+                explained = r[v] * r[v] * left
+                variance[b, at] = (left - explained) / dof
+                if n_interest == 1:
+                    effect[b, at] = r[v] * np.sqrt(left)
+                else:
+                    effect[b, at] = explained / n_interest
+
+
+@njit(nogil=True, cache=True, error_model='numpy')
+def collect_beyond(
+    projections, patterns, n_interest, units, threshold, first, found, which, where, value
+):
+    """Find the points whose correlation is beyond a threshold, on both sides.
+
+    Parameters
+    ----------
+    projections, patterns, n_interest, units
+        As for :func:`extremes_and_counts`.
+    threshold : float
+        A point is found if ``abs(r) >= threshold``.
+    first : int
+        Number of the first of the points.
+    found : int
+        How many have been found.
+    which, where : (M,) array of uint32
+        From ``found`` on, set to the relabelling and the number of each point found.
+    value : (M,) array of float64
+        Set to its r.
+
+    Returns
+    -------
+    int
+        How many have been found now; more than M if there was no room.
+    """
+    flips = patterns.shape[0] > 0
+    n_relabellings = patterns.shape[0] if flips else projections.shape[0]
+    tables = _make_tables(projections[0], patterns)
+    tile = np.empty((units.shape[0], TILE))
+    r, coordinate, nuisance = np.empty(TILE), np.empty(TILE), np.empty(TILE)
+    for start in range(0, units.shape[1], TILE):
+        size = _load(units, start, tile)
+        if flips:
+            _tabulate(projections[0], tile, tables)
+        for b in range(n_relabellings):
+            if flips:
+                _correlate_flipped(tables, patterns, b, n_interest, coordinate, nuisance, r)
+            else:
+                _correlate(projections, b, n_interest, tile, coordinate, nuisance, r)
+            beyond = 0
+            for v in range(TILE):
+                beyond += 1 if abs(r[v]) >= threshold else 0
+            if beyond == 0:
+                continue
+            if found + beyond > which.shape[0]:
+                return which.shape[0] + 1
+            for v in range(size):
+                if abs(r[v]) >= threshold:
+                    which[found], where[found], value[found] = b, first + start + v, r[v]
+                    found += 1
+    return found
+
+
+@njit(nogil=True, cache=True, error_model='numpy')
+def _take_out(vector, other):
+    """Make a vector orthogonal to another, of unit length; sums are in a fixed order."""
+    total = 0.0
+    for i in range(vector.shape[0]):
+        total += other[i] * vector[i]
+    for i in range(vector.shape[0]):
+        vector[i] -= total * other[i]
+
+
+@njit(nogil=True, cache=True, error_model='numpy')
+def orthonormalise(vectors, nuisance, absorbed):
+    """Take the nuisance out of vectors and make them orthonormal, in place.
+
+    Parameters
+    ----------
+    vectors : (B, Q, N) array of float64
+        Of about unit length. What is not longer than ``absorbed`` in the end becomes zeros; all
+        vectors of a relabelling become NaN if none is left.
+    nuisance : (R, N) array of float64
+        Orthonormal.
+    absorbed : float
+    """
+    for b in range(vectors.shape[0]):
+        n_left = 0
+        for q in range(vectors.shape[1]):
+            vector = vectors[b, q]
+            # Twice, for the digits that the first time loses.
+            for _ in range(2):
+                for k in range(nuisance.shape[0]):
+                    _take_out(vector, nuisance[k])
+                for k in range(q):
+                    _take_out(vector, vectors[b, k])
+            length = 0.0
+            for i in range(vector.shape[0]):
+                length += vector[i] * vector[i]
+            length = np.sqrt(length)
+            n_left += length > absorbed
+            for i in range(vector.shape[0]):
+                vector[i] = vector[i] / length if length > absorbed else 0.0
+        if n_left == 0:
+            vectors[b] = np.nan

@@ -1,34 +1,26 @@
 """Permutation inference: a statistic over a schedule of relabellings."""
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from ..exceptions import ScheduleError
 from .design import partition
-from .relabelling import (
-    basis_of,
-    prepare,
-    relabelled_basis,
-    tested_side,
-    to_stat,
-    unit_residuals,
-)
+from .engines import lowest_tie, to_stat
+from .relabelling import prepare, tested_side
 
-#: Relabellings at a time, with permutations (each needs P x N numbers) and with sign flips
-#: alone (N bits); no influence on the result.
-_RELABELLINGS = 1024
-_FLIPS = 65536
 _SIDES = {0: 'two-sided', 1: 'positive', -1: 'negative'}
+#: Whole maps held at a time, where the variance is smoothed; no influence on the result.
+_MAPS = 16
 
 
 class Chunk(NamedTuple):
     """What a range of relabellings contributes; chunks of one schedule can be merged.
 
-    Statistics are kept as partial correlations r in [-1, 1] (F: multiple correlation
-    in [0, 1]), of which t and F are increasing functions.
+    t and F are kept as partial correlations r in [-1, 1] (F: multiple correlation in [0, 1]),
+    of which they are increasing functions; v and G, whose degrees of freedom vary, as normal
+    scores of their parametric p; pseudo-t as it is.
 
     Attributes
     ----------
@@ -38,22 +30,30 @@ class Chunk(NamedTuple):
         Rows of the whole schedule.
     side : int
         What is compared: 0 for ``|r|`` (two-sided, and F), 1 for ``r``, -1 for ``-r``.
+    scale : {'r', 'z', 'stat'}
+        Whether values are correlations, normal scores, or the statistic.
     maxima : ndarray of shape (stop - start,), float64
-        Maximum over the points.
+        Maximum over the points; -inf for a relabelling that leaves no statistic anywhere.
     counts : ndarray of shape (V,), int64
         Relabellings of the chunk that reach the observed value, at each point.
+    left_out : ndarray of shape (V,), int64
+        Relabellings of the chunk that leave no statistic, 0 / 0, at each point: the nuisance
+        explains the relabelled data altogether.
     observed : ndarray of shape (V,), float64
-        r of the observed labelling; NaN at points that are not tested.
+        Value of the observed labelling; NaN at points that are not tested.
     stat : ndarray of shape (V,), float64
-        Observed t or F, the same numbers as :func:`nistats_nipype.stats.glm.contrast` gives.
+        Observed statistic: t or F, v or G, the same numbers as
+        :func:`nistats_nipype.stats.glm.contrast` gives; or pseudo-t.
     """
 
     start: int
     stop: int
     n_relabellings: int
     side: int
+    scale: str
     maxima: np.ndarray
     counts: np.ndarray
+    left_out: np.ndarray
     observed: np.ndarray
     stat: np.ndarray
 
@@ -64,20 +64,29 @@ class PermutationResult(NamedTuple):
     Attributes
     ----------
     stat : ndarray of shape (V,)
-        Observed t or F; NaN where nothing was tested.
+        Observed t or F, v or G, or pseudo-t; NaN where nothing was tested.
     p_uncorrected : ndarray of shape (V,)
         Share of the relabellings, the observed one included, that reach ``stat``.
     p_fwe : ndarray of shape (V,)
         Share of the relabellings whose maximum over all points reaches ``stat``.
     null : ndarray of shape (B,)
-        Maximum statistic of every relabelling (on the tested side or sides), the
-        observed one first.
+        Maximum statistic of every relabelling (on the tested side or sides), the observed one
+        first; of v and G the normal score. NaN for relabellings that are left out.
+    observed : ndarray of shape (V,)
+        What ``null`` is compared with: ``stat``, or of v and G the normal score.
+    left_out : ndarray of shape (V,), int64
+        Relabellings that are left out of the count at each point, as they leave 0 / 0.
+    scale : {'r', 'z', 'stat'}
+        Of the chunks: whether the statistic is t or F, v or G, or pseudo-t.
     """
 
     stat: np.ndarray
     p_uncorrected: np.ndarray
     p_fwe: np.ndarray
     null: np.ndarray
+    observed: np.ndarray
+    left_out: np.ndarray
+    scale: str
 
 
 def permute(
@@ -91,12 +100,12 @@ def permute(
     sidedness='two-sided',
     missing='error',
     labels=None,
+    smooth_variance=None,
     num_threads=1,
 ):
     """Compute the statistic of a contrast over a range of relabellings.
 
-    The method is that of Freedman and Lane: residuals of the nuisance model are
-    relabelled and the whole model is fitted to them [1]_.
+    What is relabelled, and whether the statistic is t and F or v and G, the schedule says.
 
     Parameters
     ----------
@@ -116,6 +125,9 @@ def permute(
         'drop_voxel' tests the points that all observations have.
     labels : sequence of N str, optional
         Names of the observations, for errors.
+    smooth_variance : callable, optional
+        Takes a map (V,) of the error variance, NaN where nothing is tested, and returns it
+        smoothed; the statistic is then pseudo-t [1]_.
     num_threads : int, default 1
         Threads; no influence on the result.
 
@@ -135,57 +147,98 @@ def permute(
 
     References
     ----------
-    .. [1] Freedman D, Lane D (1983). A nonstochastic interpretation of reported
-       significance levels. J Bus Econ Stat 1(4):292-298.
-       https://doi.org/10.1080/07350015.1983.10509354
+    .. [1] Nichols TE, Holmes AP (2002). Nonparametric permutation tests for functional
+       neuroimaging: a primer with examples. Hum Brain Mapp 15(1):1-25.
+       https://doi.org/10.1002/hbm.1058
     """
-    task = prepare(values, design, contrast, schedule, start, stop, sidedness, missing, labels)
+    task = prepare(
+        values,
+        design,
+        contrast,
+        schedule,
+        start,
+        stop,
+        sidedness,
+        missing,
+        labels,
+        smooth_variance,
+    )
+    n_points = values.shape[1]
     chunk = Chunk(
         start=task.start,
         stop=task.stop,
         n_relabellings=schedule.n_relabellings,
         side=task.side,
+        scale=task.engine.scale,
         maxima=np.full(task.stop - task.start, -np.inf),
-        counts=np.zeros(values.shape[1], dtype=np.int64),
-        observed=np.full(values.shape[1], np.nan),
+        counts=np.zeros(n_points, dtype=np.int64),
+        left_out=np.zeros(n_points, dtype=np.int64),
+        observed=np.full(n_points, np.nan),
         stat=task.stat,
     )
-    step = _FLIPS if schedule.orders is None else _RELABELLINGS
+    whole_maps = smooth_variance is not None
     with ThreadPoolExecutor(num_threads) as pool:
-        # At least once, so that an empty chunk knows the observed values too.
-        for low in range(start, max(task.stop, start + 1), step):
-            rows = np.arange(low, min(low + step, task.stop))
-            kernel = _kernel(task.split, schedule, np.concatenate([[0], rows]))
-            maxima = chunk.maxima[rows - start]
-            jobs = [
-                pool.submit(_work, values, task, kernel, len(rows), block) for block in task.blocks
-            ]
-            for block, job in zip(task.blocks, jobs, strict=True):
-                block_maxima, counts, observed = job.result()
-                np.maximum(maxima, block_maxima, out=maxima)
-                chunk.counts[block] += counts
+        if whole_maps:
+            chunk.observed[task.tested] = task.engine.observed_map(task.blocks, pool)
+            chunk = chunk._replace(stat=chunk.observed)
+        else:
+            for block, observed in zip(
+                task.blocks, pool.map(task.engine.observe, task.blocks), strict=True
+            ):
                 chunk.observed[block] = observed
-            chunk.maxima[rows - start] = maxima
+        observed = turn(chunk.observed, task.side)
+        if start == 0 and task.stop > 0:
+            # By definition, whatever a method makes of it.
+            chunk.maxima[0] = np.nanmax(observed)
+            chunk.counts[task.tested] += 1
+        limits = lowest_tie(observed, chunk.scale)
+        add = _add_maps if whole_maps else _add_extremes
+        add(chunk, task, limits, pool)
     return chunk
 
 
-def _kernel(split, schedule, rows):
-    """The kernel for some rows of the schedule, the first of them the observed one."""
-    from .kernels import extremes_and_counts, flipped_extremes_and_counts
+def turn(values, side):
+    """Make large values extreme, whatever the side.
 
-    n_interest = split.interest.shape[1]
-    if schedule.orders is None:
-        patterns = np.packbits(schedule.signs[rows] < 0, axis=1, bitorder='little')
-        return partial(flipped_extremes_and_counts, patterns, basis_of(split), n_interest)
-    return partial(extremes_and_counts, relabelled_basis(split, schedule, rows), n_interest)
+    Examples
+    --------
+    >>> turn(np.array([-2.0, 1.0]), 0)
+    array([2., 1.])
+    """
+    return np.abs(values) if side == 0 else side * values
 
 
-def _work(values, task, kernel, n_rows, points):
-    """Maxima, counts and observed r of some points over some relabellings."""
-    maxima = np.full(n_rows, -np.inf)
-    counts, observed = np.zeros(len(points), dtype=np.int64), np.empty(len(points))
-    kernel(unit_residuals(values, task.split, points), task.side, maxima, counts, observed)
-    return maxima, counts, observed
+def _add_extremes(chunk, task, limits, pool):
+    """Add the relabellings of a chunk, block by block of the points."""
+    for low in range(max(chunk.start, 1), chunk.stop, task.engine.batch):
+        rows = np.arange(low, min(low + task.engine.batch, chunk.stop))
+        relabellings = task.engine.load(rows)
+        jobs = [
+            pool.submit(
+                task.engine.extremes, relabellings, block, task.side, limits[block], len(rows)
+            )
+            for block in task.blocks
+        ]
+        maxima = chunk.maxima[rows - chunk.start]
+        for block, job in zip(task.blocks, jobs, strict=True):
+            block_maxima, counts, left_out = job.result()
+            np.maximum(maxima, block_maxima, out=maxima)
+            chunk.counts[block] += counts
+            chunk.left_out[block] += left_out
+        chunk.maxima[rows - chunk.start] = maxima
+
+
+def _add_maps(chunk, task, limits, pool):
+    """Add the relabellings of a chunk, map by map."""
+    tested = task.tested
+    for low in range(max(chunk.start, 1), chunk.stop, _MAPS):
+        rows = np.arange(low, min(low + _MAPS, chunk.stop))
+        for row, stat in zip(rows, task.engine.maps(rows, task.blocks, pool), strict=True):
+            turned = turn(stat, task.side)
+            absent = np.isnan(turned)
+            chunk.maxima[row - chunk.start] = np.max(turned, initial=-np.inf, where=~absent)
+            chunk.counts[tested] += turned >= limits[tested]
+            chunk.left_out[tested] += absent
 
 
 def check_chunks(chunks, side):
@@ -252,23 +305,49 @@ def merge(chunks, design, contrast, *, sidedness='two-sided'):
     Raises
     ------
     ScheduleError
-        If relabellings are missing or there twice, or if the chunks are not of the same data.
+        If relabellings are missing or there twice, if the chunks are not of the same data, or if
+        no relabelling but the observed one leaves a statistic.
     """
     split = partition(design, contrast)
-    side = tested_side(split, sidedness)
+    scale = str(chunks[0].scale) if chunks else 'r'
+    side = tested_side(split, sidedness, scale)
     chunks = check_chunks(chunks, side)
-    from .kernels import TIE
-
     maxima = np.concatenate([chunk.maxima for chunk in chunks])
-    observed = chunks[0].observed
-    observed = np.abs(observed) if side == 0 else side * observed
-    n_relabellings = len(maxima)
-    reached = n_relabellings - np.searchsorted(np.sort(maxima), observed - TIE, side='left')
-    untested = np.isnan(observed)
     counts = np.sum([chunk.counts for chunk in chunks], axis=0)
+    left_out = np.sum([chunk.left_out for chunk in chunks], axis=0)
+    n_usable = count_usable(maxima)
+    observed = turn(chunks[0].observed, side)
+    limits = lowest_tie(observed, scale)
+    reached = len(maxima) - np.searchsorted(np.sort(maxima), limits, side='left')
+    untested = np.isnan(observed)
+    null = np.where(np.isfinite(maxima), maxima, np.nan)
+    stat = chunks[0].stat
     return PermutationResult(
-        stat=chunks[0].stat,
-        p_uncorrected=np.where(untested, np.nan, counts / n_relabellings),
-        p_fwe=np.where(untested, np.nan, reached / n_relabellings),
-        null=to_stat(maxima, split),
+        stat=stat,
+        p_uncorrected=np.where(untested, np.nan, counts / (len(maxima) - left_out)),
+        p_fwe=np.where(untested, np.nan, reached / n_usable),
+        null=to_stat(null, split) if scale == 'r' else null,
+        observed=chunks[0].observed if scale == 'z' else stat,
+        left_out=left_out,
+        scale=scale,
     )
+
+
+def count_usable(maxima):
+    """Number of relabellings that leave a statistic; refuse a test that has none but the observed.
+
+    Parameters
+    ----------
+    maxima : ndarray of shape (B,)
+        -inf for those that do not.
+    """
+    n_usable = int(np.isfinite(maxima).sum())
+    if n_usable < 2:
+        raise ScheduleError(
+            'No relabelling leaves a statistic: the test would be empty.',
+            found=f'{len(maxima) - 1} relabellings, whose data the nuisance explains altogether',
+            expected='residuals beside the nuisance regressors',
+            advice='Remove nuisance regressors, or relabel the observations in another way '
+            '(errors, blocks, method).',
+        )
+    return n_usable

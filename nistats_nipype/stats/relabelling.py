@@ -1,4 +1,4 @@
-"""What every permutation test does alike: its observed statistic, and relabelled designs."""
+"""What every permutation test does alike: checks, its observed statistic, pieces of work."""
 
 from typing import NamedTuple
 
@@ -6,8 +6,11 @@ import numpy as np
 
 from ..exceptions import InputError, ScheduleError
 from . import glm
-from .design import Partition, check_design, partition
+from .design import check_design
 from .distributions import SIDES
+from .engines import Correlations, PseudoStatistics, Scores
+from .methods import make_method
+from .welch import make_geometry
 
 #: Points of one piece of work; no influence on the result.
 POINTS = 4096
@@ -18,8 +21,8 @@ class Task(NamedTuple):
 
     Attributes
     ----------
-    split : Partition
-        The design, partitioned for the contrast.
+    engine : Correlations, Scores or PseudoStatistics
+        What is computed for a relabelling.
     side : int
         What is compared: 0 for both sides (and F), 1 for the upper, -1 for the lower.
     start, stop : int
@@ -30,7 +33,7 @@ class Task(NamedTuple):
         Points that have a statistic.
     """
 
-    split: Partition
+    engine: Correlations | Scores
     side: int
     start: int
     stop: int
@@ -43,7 +46,7 @@ class Task(NamedTuple):
         return [self.tested[at : at + POINTS] for at in range(0, self.tested.size, POINTS)]
 
 
-def prepare(values, design, contrast, schedule, start, stop, sidedness, missing, labels):
+def prepare(values, design, contrast, schedule, start, stop, sidedness, missing, labels, smooth):
     """Check a test and compute its observed statistic.
 
     Parameters, errors: see :func:`nistats_nipype.stats.permutation.permute`.
@@ -54,9 +57,11 @@ def prepare(values, design, contrast, schedule, start, stop, sidedness, missing,
     """
     design = check_design(design)
     stop = schedule.n_relabellings if stop is None else stop
-    _check_request(schedule, design, start, stop, missing)
-    split = partition(design, contrast)
-    model = glm.fit(values, design, missing=missing, labels=labels)
+    flips = schedule.signs is not None
+    schedule.check_design(design, contrast)
+    method = make_method(schedule.method, design, contrast, flips=flips)
+    _check_request(schedule, start, stop, missing, smooth)
+    model = glm.fit(values, design, missing=missing, labels=labels, groups=schedule.groups)
     stat = glm.contrast(model, design, contrast).stat
     tested = np.flatnonzero(np.isfinite(stat))
     if not tested.size:
@@ -65,7 +70,27 @@ def prepare(values, design, contrast, schedule, start, stop, sidedness, missing,
             found=f'{stat.size} points, all incomplete or without variance',
             advice='Look at the maps: they may be empty or copies of one another.',
         )
-    return Task(split, tested_side(split, sidedness), start, stop, stat, tested)
+    signed = not is_f(method.split)
+    if schedule.groups is not None:
+        geometry = make_geometry(method.split, schedule.groups)
+        engine = Scores(values, method, schedule, signed, geometry)
+    elif smooth is not None:
+        engine = PseudoStatistics(values, method, schedule, signed, _on(tested, stat.size, smooth))
+    else:
+        engine = Correlations(values, method, schedule, signed)
+    side = tested_side(method.split, sidedness, engine.scale)
+    return Task(engine, side, start, stop, stat, tested)
+
+
+def _on(tested, n_points, smooth):
+    """Smooth maps of the tested points alone, by a function for maps of all points."""
+
+    def smooth_tested(row):
+        whole = np.full(n_points, np.nan)
+        whole[tested] = row
+        return smooth(whole)[tested]
+
+    return smooth_tested
 
 
 def chunk_bounds(n_relabellings, chunk, n_chunks):
@@ -83,9 +108,8 @@ def chunk_bounds(n_relabellings, chunk, n_chunks):
     return chunk * n_relabellings // n_chunks, (chunk + 1) * n_relabellings // n_chunks
 
 
-def _check_request(schedule, design, start, stop, missing):
+def _check_request(schedule, start, stop, missing, smooth):
     """Refuse what cannot be permuted."""
-    schedule.check_design(design)
     if not 0 <= start <= stop <= schedule.n_relabellings:
         raise ScheduleError(
             'The schedule has no such rows.',
@@ -99,71 +123,24 @@ def _check_request(schedule, design, start, stop, missing):
             expected='the same observations at every point, as a relabelling moves all of them',
             advice="Choose missing='drop_voxel', or a mask of the points that all maps cover.",
         )
+    if schedule.groups is not None and smooth is not None:
+        raise InputError(
+            'The variance cannot both be smoothed and be that of groups.',
+            advice='Leave out the variance groups, or the smoothing of the variance.',
+        )
 
 
-def tested_side(split, sidedness):
+def tested_side(split, sidedness, scale):
     """Code of the tested side for the kernels; F is tested on its upper side."""
     if sidedness not in SIDES:
         raise ScheduleError('Unknown side.', found=repr(sidedness), expected=', '.join(SIDES))
-    if _is_f(split):
-        # r of F is not negative, except where a contrast of rank 1 leaves it a sign that
-        # means nothing: two-sided is right for both.
-        return 0
+    if is_f(split):
+        # r of F is not negative, except where a contrast of rank 1 leaves it a sign that means
+        # nothing: two-sided is right for both. But a score is negative below the median.
+        return 1 if scale == 'z' and split.interest.shape[1] > 1 else 0
     return {'two-sided': 0, 'positive': 1, 'negative': -1}[sidedness]
 
 
-def _is_f(split):
+def is_f(split):
     """Whether the contrast has several rows, be they redundant."""
-    return np.isnan(split.scale)
-
-
-def basis_of(split):
-    """Basis of interest and nuisance, one vector per row: (P, N)."""
-    return np.ascontiguousarray(np.hstack([split.interest, split.nuisance]).T)
-
-
-def relabelled_basis(split, schedule, rows):
-    """Do to the basis of the design what relabelling does to the data.
-
-    Relabelled data are ``s_i * e[order_i]``; their product with a basis vector q is the
-    product of e with q moved back, ``w[order_i] = s_i * q_i``.
-
-    Parameters
-    ----------
-    split : Partition
-    schedule : Schedule
-    rows : ndarray of int, shape (B,)
-        Rows of the schedule.
-
-    Returns
-    -------
-    ndarray of shape (B, P, N), float64
-        The first columns of P are those of the effect of interest.
-    """
-    weights = np.repeat(basis_of(split)[None], len(rows), axis=0)
-    if schedule.signs is not None:
-        weights *= schedule.signs[rows][:, None, :]
-    if schedule.orders is None:
-        return weights
-    moved = np.empty_like(weights)
-    orders = np.broadcast_to(schedule.orders[rows][:, None, :], weights.shape)
-    np.put_along_axis(moved, orders, weights, axis=2)
-    return moved
-
-
-def unit_residuals(values, split, points):
-    """Residuals of the nuisance model at some points, of unit length: (N, len(points))."""
-    data = np.asarray(values[:, points], dtype=np.float64)
-    for basis in split.nuisance.T:
-        data -= basis[:, None] * glm.accumulate(basis[None, :], data)
-    return data / np.sqrt(glm.accumulate(np.ones((1, len(data))), data**2))
-
-
-def to_stat(r, split):
-    """The t (side included) or F that belongs to a partial correlation."""
-    n_observations, n_interest = split.interest.shape
-    dof = n_observations - n_interest - split.nuisance.shape[1]
-    with np.errstate(divide='ignore'):
-        if not _is_f(split):
-            return r * np.sqrt(dof / np.maximum(1.0 - r**2, 0.0))
-        return r**2 / np.maximum(1.0 - r**2, 0.0) * dof / n_interest
+    return bool(np.isnan(split.scale))

@@ -8,16 +8,15 @@ import numpy as np
 from ..exceptions import InputError, ScheduleError
 from .clusters import label
 from .design import partition
+from .engines import lowest_tie
 from .graphs import Graph, check_graph
-from .permutation import check_chunks
-from .relabelling import prepare, relabelled_basis, tested_side, to_stat, unit_residuals
+from .permutation import check_chunks, count_usable
+from .relabelling import prepare, tested_side
+from .sparse_clusters import add_clusters, largest
 from .tfce import check_exponents
 
 #: Maps held at a time: 2 mm maps of 235,375 points take 30 MB. No influence on the result.
 _MAPS = 16
-#: A statistic reaches another if it is not smaller by more than this share of it. Rounding makes
-#: equivalent relabellings differ by some 1e-13; a cluster-forming threshold is met likewise.
-RELATIVE_TIE = 1e-9
 #: Statistics in the order of the rows of a chunk.
 STATISTICS = ('extent', 'mass', 'tfce')
 
@@ -35,10 +34,16 @@ class SpatialChunk(NamedTuple):
         Rows of the whole schedule.
     side : int
         Tested side: 0 for both (and F), 1 for the upper, -1 for the lower.
+    scale : {'r', 'z', 'stat'}
+        Whether maps are of t or F, of normal scores of v or G, or of pseudo-t.
     maxima : ndarray of shape (3, stop - start), float64
-        Largest extent, mass and TFCE of each relabelling, on the tested side or sides.
+        Largest extent, mass and TFCE of each relabelling, on the tested side or sides; -inf for
+        a relabelling that leaves no statistic anywhere.
     counts : ndarray of shape (V,), int64
         Relabellings of the chunk whose TFCE reaches the observed one, at each point.
+    left_out : ndarray of shape (V,), int64
+        Relabellings of the chunk that leave no statistic, 0 / 0, at each point; counted with
+        TFCE only.
     observed : ndarray of shape (3, V), float64
         Extent and mass of the cluster at each point, 0 outside clusters, and TFCE; none with
         a sign; NaN at points that are not tested.
@@ -51,8 +56,10 @@ class SpatialChunk(NamedTuple):
     stop: int
     n_relabellings: int
     side: int
+    scale: str
     maxima: np.ndarray
     counts: np.ndarray
+    left_out: np.ndarray
     observed: np.ndarray
     settings: np.ndarray
 
@@ -103,6 +110,7 @@ def permute_spatial(
     sidedness='two-sided',
     missing='error',
     labels=None,
+    smooth_variance=None,
     num_threads=1,
 ):
     """Compute cluster extent, cluster mass and TFCE over a range of relabellings.
@@ -114,12 +122,12 @@ def permute_spatial(
     adjacency : sparse array of shape (V, V), or Graph
         Which points are neighbours.
     threshold : float, optional
-        Cluster-forming threshold in the units of the statistic (t or F), above 0. Without it,
-        clusters are not measured.
+        Cluster-forming threshold, above 0, in the units of the maps: the statistic, but normal
+        scores with variance groups. Without it, clusters are not measured.
     tfce : tuple of (float, float), optional
         Exponents (E, H). Without them, TFCE is not computed. (0.5, 2) is usual in volumes,
         (1, 2) on surfaces and skeletons.
-    start, stop, sidedness, missing, labels, num_threads
+    start, stop, sidedness, missing, labels, smooth_variance, num_threads
         As for :func:`nistats_nipype.stats.permutation.permute`.
 
     Returns
@@ -135,44 +143,70 @@ def permute_spatial(
 
     Notes
     -----
-    Both are computed on t or F. With two sides, positive and negative points never join, and
+    All are computed on t or F; with variance groups on the normal scores of v or G; or on
+    pseudo-t. With two sides, positive and negative points never join, and
     the maximum is taken over both sides. The mass is the sum of the statistic over the
     cluster, as in FSL and PALM.
     """
     _check_spatial(threshold, tfce)
     graph = check_graph(adjacency, values.shape[1])
-    task = prepare(values, design, contrast, schedule, start, stop, sidedness, missing, labels)
+    task = prepare(
+        values,
+        design,
+        contrast,
+        schedule,
+        start,
+        stop,
+        sidedness,
+        missing,
+        labels,
+        smooth_variance,
+    )
     measures = _Measures(_restrict(graph, task.tested), threshold, tfce, task.side)
-    n_rows, n_points = task.stop - task.start, values.shape[1]
+    n_points = values.shape[1]
     chunk = SpatialChunk(
         start=task.start,
         stop=task.stop,
         n_relabellings=schedule.n_relabellings,
         side=task.side,
-        maxima=np.full((3, n_rows), np.nan),
+        scale=task.engine.scale,
+        maxima=np.full((3, task.stop - task.start), np.nan),
         counts=np.zeros(n_points, dtype=np.int64),
+        left_out=np.zeros(n_points, dtype=np.int64),
         observed=np.full((3, n_points), np.nan),
         settings=_settings(measures),
     )
     works = [_make_work(measures) for _ in range(num_threads)]
     with ThreadPoolExecutor(num_threads) as pool:
-        observed_map = _maps(values, task, schedule, np.array([0]), pool)[0]
-        observed = _measure_observed(observed_map, measures, works[0])
-        chunk.observed[:, task.tested] = observed
-        limit = observed[2] * (1.0 - RELATIVE_TIE)
-        for low in range(task.start, task.stop, _MAPS):
-            rows = np.arange(low, min(low + _MAPS, task.stop))
-            maps = _maps(values, task, schedule, rows, pool)
-            shares = [np.arange(len(rows))[first::num_threads] for first in range(num_threads)]
-            jobs = [
-                pool.submit(_measure_maps, maps, share, measures, limit, work)
-                for share, work in zip(shares, works, strict=True)
-            ]
-            for share, job in zip(shares, jobs, strict=True):
-                maxima, counts = job.result()
-                chunk.maxima[:, low - task.start + share] = maxima
-                chunk.counts[task.tested] += counts
+        observed_map = task.engine.observed_map(task.blocks, pool)
+        chunk.observed[:, task.tested] = _measure_observed(observed_map, measures, works[0])
+        if start == 0 and task.stop > 0:
+            # By definition, whatever a method makes of it.
+            chunk.maxima[:, 0] = np.max(chunk.observed[:, task.tested], axis=1)
+            chunk.counts[task.tested] += tfce is not None
+        if tfce is None and task.engine.scale == 'r':
+            add_clusters(chunk.maxima[:2], task, measures.graph, threshold, pool, works)
+        else:
+            _add_maps(chunk, task, measures, pool, works)
     return chunk
+
+
+def _add_maps(chunk, task, measures, pool, works):
+    """Add the relabellings of a chunk, map by map."""
+    limits = lowest_tie(chunk.observed[2, task.tested], 'stat')
+    for low in range(max(task.start, 1), task.stop, _MAPS):
+        rows = np.arange(low, min(low + _MAPS, task.stop))
+        maps = task.engine.maps(rows, task.blocks, pool)
+        shares = [np.arange(len(rows))[first :: len(works)] for first in range(len(works))]
+        jobs = [
+            pool.submit(_measure_maps, maps, share, measures, limits, work)
+            for share, work in zip(shares, works, strict=True)
+        ]
+        for share, job in zip(shares, jobs, strict=True):
+            maxima, counts, left_out = job.result()
+            chunk.maxima[:, low - task.start + share] = maxima
+            chunk.counts[task.tested] += counts
+            chunk.left_out[task.tested] += left_out
 
 
 def _settings(measures):
@@ -212,27 +246,6 @@ def _restrict(graph, tested):
     return check_graph(whole[tested][:, tested], tested.size)
 
 
-def _maps(values, task, schedule, rows, pool):
-    """Statistic maps (t or F) of some relabellings at the tested points: (B, tested).
-
-    Where a relabelling leaves no residuals, as it can with data of few different values, the
-    statistic is infinite but for rounding, which would decide between equivalent relabellings:
-    correlations that the voxelwise test takes for 1 are taken for the largest below.
-    """
-    from .kernels import TIE, correlation_maps
-
-    largest = 1.0 - TIE
-    weights = relabelled_basis(task.split, schedule, rows)
-    n_interest = task.split.interest.shape[1]
-
-    def work(points):
-        out = np.empty((len(rows), len(points)))
-        correlation_maps(weights, n_interest, unit_residuals(values, task.split, points), out)
-        return to_stat(np.clip(out, -largest, largest, out=out), task.split)
-
-    return np.concatenate(list(pool.map(work, task.blocks)), axis=1)
-
-
 def _make_work(measures):
     from . import cluster_kernels, tfce_kernels
 
@@ -264,7 +277,7 @@ def _measure_observed(stat, measures, work):
     observed = np.full((3, stat.size), np.nan)
     if measures.threshold is not None:
         sidedness = {0: 'two-sided', 1: 'positive', -1: 'negative'}[measures.side]
-        threshold = measures.threshold * (1.0 - RELATIVE_TIE)
+        threshold = lowest_tie(measures.threshold, 'stat')
         clusters = label(stat, threshold, measures.graph, sidedness=sidedness)
         observed[0] = np.append(0.0, clusters.extent)[clusters.labels]
         observed[1] = np.abs(np.append(0.0, clusters.mass))[clusters.labels]
@@ -274,24 +287,27 @@ def _measure_observed(stat, measures, work):
     return observed
 
 
-def _measure_maps(maps, share, measures, limit, work):
-    """Maxima of some of the maps, and where their TFCE reaches the observed one."""
+def _measure_maps(maps, share, measures, limits, work):
+    """Maxima of some of the maps, and where their TFCE reaches the observed one, or is not."""
     from .cluster_kernels import cluster_extremes
 
     maxima = np.full((3, len(share)), np.nan)
     counts = np.zeros(maps.shape[1], dtype=np.int64)
+    left_out = np.zeros(maps.shape[1], dtype=np.int64)
     for column, index in enumerate(share):
         stat = maps[index]
+        absent = np.isnan(stat)
         if measures.threshold is not None:
-            threshold = measures.threshold * (1.0 - RELATIVE_TIE)
+            threshold = lowest_tie(measures.threshold, 'stat')
             above_below = cluster_extremes(stat, threshold, *measures.graph, _NO_WEIGHTS, work[0])
-            # (extent, mass) above, then below: sides that are not tested do not count.
-            sides = np.reshape(above_below, (2, 2))[{0: [0, 1], 1: [0], -1: [1]}[measures.side]]
-            maxima[:2, column] = sides.max(axis=0)
+            maxima[:2, column] = largest(above_below, measures.side)
         if measures.exponents is not None:
             maxima[2, column] = _enhance(stat, measures, work)
-            counts += work[2] >= limit
-    return maxima, counts
+            counts += (work[2] >= limits) & ~absent
+            left_out += absent
+        if absent.all():
+            maxima[:, column] = np.where(np.isnan(maxima[:, column]), np.nan, -np.inf)
+    return maxima, counts, left_out
 
 
 def merge_spatial(chunks, design, contrast, *, sidedness='two-sided'):
@@ -314,25 +330,27 @@ def merge_spatial(chunks, design, contrast, *, sidedness='two-sided'):
     ScheduleError
         If relabellings are missing or there twice, or if the chunks do not belong together.
     """
-    chunks = check_chunks(chunks, tested_side(partition(design, contrast), sidedness))
+    scale = str(chunks[0].scale) if chunks else 'stat'
+    chunks = check_chunks(chunks, tested_side(partition(design, contrast), sidedness, scale))
     _check_settings(chunks)
     maxima = np.concatenate([chunk.maxima for chunk in chunks], axis=1)
     counts = np.sum([chunk.counts for chunk in chunks], axis=0)
-    n_relabellings = maxima.shape[1]
+    left_out = np.sum([chunk.left_out for chunk in chunks], axis=0)
     results = {}
     for row, name in enumerate(STATISTICS):
         if np.isnan(maxima[row]).any():
             continue
         observed = chunks[0].observed[row]
-        limit = observed * (1.0 - RELATIVE_TIE)
-        reached = n_relabellings - np.searchsorted(np.sort(maxima[row]), limit, side='left')
+        n_usable = count_usable(maxima[row])
+        limits = lowest_tie(observed, 'stat')
+        reached = maxima.shape[1] - np.searchsorted(np.sort(maxima[row]), limits, side='left')
         untested = np.isnan(observed)
-        uncorrected = np.where(untested, np.nan, counts / n_relabellings)
+        uncorrected = np.where(untested, np.nan, counts / (maxima.shape[1] - left_out))
         results[name] = SpatialResult(
             observed=observed,
             p_uncorrected=uncorrected if name == 'tfce' else None,
-            p_fwe=np.where(untested, np.nan, reached / n_relabellings),
-            null=maxima[row],
+            p_fwe=np.where(untested, np.nan, reached / n_usable),
+            null=np.where(np.isfinite(maxima[row]), maxima[row], np.nan),
         )
     return results
 

@@ -70,13 +70,15 @@ class Rows(NamedTuple):
         return np.where(self.polarity == 0, -1, number).astype(np.int32)
 
 
-def classify(design, errors):
+def classify(design, errors, groups=None):
     """Find rows of a design that relabelling cannot tell apart.
 
     Parameters
     ----------
     design : ndarray of shape (N, P), float64
     errors : {'exchangeable', 'symmetric', 'both'}
+    groups : ndarray of shape (N,), int64, optional
+        Variance groups; rows of different groups are not equal.
 
     Returns
     -------
@@ -96,6 +98,8 @@ def classify(design, errors):
                 polarity[index] = np.sign(row[nonzero[0]])
         # + 0.0 turns the negative zeros that the product makes into zeros
         design = design * polarity[:, None] + 0.0
+    if groups is not None:
+        design = np.column_stack([design, groups])
     _, label = np.unique(design, axis=0, return_inverse=True)
     return Rows(label.ravel().astype(np.int32), polarity, errors)
 

@@ -32,7 +32,7 @@ from nistats_nipype.interfaces import (
     MergePermutations,
     Permute,
 )
-from nistats_nipype.interfaces.permutation import load_schedule
+from nistats_nipype.interfaces.schedule import load_schedule
 from nistats_nipype.stats.tails import gpd_tail
 
 #: Relabellings that are equivalent give statistics that differ by rounding.

@@ -570,9 +570,9 @@ def test_a_schedule_keeps_its_blocks():
     again = draw_schedule(design, [0, 1], blocks=back.blocks)
     assert fields(again) == fields(schedule)
     assert draw_schedule(design, [0, 1]).blocks is None
-    schedule.check_design(design * 2)
+    schedule.check_design(design * 2, [1])
     with pytest.raises(ScheduleError, match='other groups of equal rows'):
-        schedule.check_design(np.column_stack([np.ones(6), np.repeat([0, 1], 3)]))
+        schedule.check_design(np.column_stack([np.ones(6), np.repeat([0, 1], 3)]), [1])
 
 
 def test_a_schedule_knows_rows_of_opposite_sign():
@@ -580,9 +580,9 @@ def test_a_schedule_knows_rows_of_opposite_sign():
     blocks = whole_blocks([1, 1, 2, 2], within=True)
     opposite, equal = np.array([[1.0], [-1], [1], [-1]]), np.ones((4, 1))
     schedule = draw_schedule(opposite, [1], errors='both', blocks=blocks)
-    schedule.check_design(-3 * opposite)
+    schedule.check_design(-3 * opposite, [1])
     with pytest.raises(ScheduleError, match='other groups of equal rows'):
-        schedule.check_design(equal)
+        schedule.check_design(equal, [1])
 
 
 # What is refused

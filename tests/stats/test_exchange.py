@@ -361,4 +361,4 @@ def test_a_schedule_survives_a_process_boundary():
     back = pickle.loads(pickle.dumps(schedule))
     assert fields(back) == fields(schedule)
     assert back.n_relabellings == schedule.n_relabellings == 64
-    back.check_design(np.ones((6, 1)))
+    back.check_design(np.ones((6, 1)), [1])

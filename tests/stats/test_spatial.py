@@ -6,8 +6,9 @@ from scipy import ndimage, stats
 
 from nistats_nipype.exceptions import InputError, ScheduleError
 from nistats_nipype.images.adjacency import voxel_adjacency
-from nistats_nipype.stats import spatial
+from nistats_nipype.stats import glm, sparse_clusters, spatial
 from nistats_nipype.stats.exchange import draw_schedule
+from nistats_nipype.stats.permutation import merge, permute
 from nistats_nipype.stats.spatial import merge_spatial, permute_spatial
 from nistats_nipype.stats.tfce import tfce
 
@@ -110,6 +111,99 @@ def test_label_permutations_of_two_groups_with_a_covariate():
     for name, maps in (('extent', np.array(extents)), ('mass', np.array(masses))):
         reach = maps.max(axis=1)[:, None] >= maps[0] * (1 - 1e-9)
         np.testing.assert_array_equal(result[name].p_fwe, reach.mean(axis=0))
+
+
+def enumerate_welch(values, design, contrast, groups):
+    """Scores of v or G of all permutations, fitted one by one."""
+    schedule = draw_schedule(design, contrast, n_perm=800, groups=groups)
+    fits = [glm.fit(values[list(order)], design, groups=groups) for order in schedule.orders]
+    return schedule, np.array([glm.contrast(fit, design, contrast).z for fit in fits])
+
+
+@pytest.mark.parametrize('several', [False, True])
+def test_variance_groups_are_measured_on_scores(several):
+    values, groups = smooth_maps(7, seed=4), np.repeat([0, 1], [3, 4])
+    design, contrast = np.eye(2)[groups], [1, -1]
+    if several:
+        groups = np.repeat([0, 1, 2], [2, 3, 2])
+        design, contrast = np.eye(3)[groups], [[1, -1, 0], [0, 1, -1]]
+    values[groups == 0] *= 3
+    schedule, null = enumerate_welch(values, design, contrast, groups)
+    side = 'positive' if several else 'two-sided'
+    options = {'adjacency': ADJACENCY[18], 'threshold': 0.8, 'tfce': (0.5, 2.0)}
+    result = run(values, design, contrast, schedule, n_chunks=3, **options)
+    expected = np.array([measure(z, 0.8, 18, side) for z in null])
+    enhanced = np.abs([tfce(z, ADJACENCY[18], sidedness=side) for z in null])
+    for name, maps in (
+        ('extent', expected[:, 0]),
+        ('mass', expected[:, 1]),
+        ('tfce', enhanced),
+    ):
+        np.testing.assert_allclose(result[name].observed, maps[0], rtol=1e-8, atol=1e-9)
+        reach = maps.max(axis=1)[:, None] >= maps[0] * (1 - 1e-8)
+        np.testing.assert_array_equal(result[name].p_fwe, reach.mean(axis=0))
+
+
+def average(row):
+    """Mean over the neighbours and the point itself: a smoothing that can be checked by eye."""
+    graph = ADJACENCY[6].astype(float)
+    return (graph @ row + row) / (graph.sum(axis=1) + 1)
+
+
+@pytest.mark.parametrize('several', [False, True])
+def test_pseudo_statistics_equal_refits(several):
+    values = smooth_maps(5, seed=6)
+    design = np.column_stack([np.ones(5), [0, 0, 1, 1, 1], [0.3, -1.2, 0.5, 2.0, 0.1]])
+    contrast = [[0, 1, 0], [0, 0, 1]] if several else [0, 1, 0]
+    schedule = draw_schedule(design, contrast, n_perm=200)
+    nuisance = design[:, [0]] if several else design[:, [0, 2]]
+    fitted = nuisance @ np.linalg.lstsq(nuisance, values, rcond=None)[0]
+    null = []
+    for order in itertools.permutations(range(5)):
+        moved = fitted + (values - fitted)[list(order)]
+        model = glm.fit(moved, design)
+        variance = average(model.residual_variance)
+        found = glm.contrast(model, design, contrast)
+        ratio = variance / model.residual_variance
+        null.append(found.stat / (ratio if several else np.sqrt(ratio)))
+    null = np.array(null) if several else np.abs(null)
+    voxel = merge(
+        [permute(values, design, contrast, schedule, smooth_variance=average)], design, contrast
+    )
+    np.testing.assert_allclose(np.abs(voxel.stat), null[0], rtol=1e-9)
+    reach = null >= null[0] * (1 - 1e-8)
+    np.testing.assert_array_equal(voxel.p_uncorrected, reach.mean(axis=0))
+    reach = null.max(axis=1)[:, None] >= null[0] * (1 - 1e-8)
+    np.testing.assert_array_equal(voxel.p_fwe, reach.mean(axis=0))
+    options = {'adjacency': ADJACENCY[6], 'tfce': (0.5, 2.0), 'smooth_variance': average}
+    enhanced = run(values, design, contrast, schedule, n_chunks=2, threshold=1.0, **options)[
+        'tfce'
+    ]
+    side = 'positive' if several else 'two-sided'
+    expected = np.abs(tfce(voxel.stat, ADJACENCY[6], sidedness=side))
+    np.testing.assert_allclose(enhanced.observed, expected, rtol=1e-9, atol=1e-12)
+    assert len(np.unique(enhanced.p_fwe)) > 3
+
+
+@pytest.mark.parametrize('threshold', [0.4, 1.7, 30.0])
+@pytest.mark.parametrize('sidedness', SIDES)
+def test_clusters_of_few_points_are_those_of_whole_maps(monkeypatch, threshold, sidedness):
+    """Without TFCE no map is made; with it, clusters are read off the maps."""
+    values, design = smooth_maps(9, seed=7), np.column_stack([np.ones(9), np.arange(9.0)])
+    for contrast, errors in (([1, 0], 'symmetric'), ([0, 1], 'exchangeable'), (np.eye(2), 'both')):
+        schedule = draw_schedule(design, contrast, n_perm=150, errors=errors)
+        options = {'adjacency': ADJACENCY[26], 'threshold': threshold, 'sidedness': sidedness}
+        maps = run(values, design, contrast, schedule, tfce=(0.5, 2.0), **options)
+        expected = [maps[name] for name in ('extent', 'mass')]
+        for found, most, threads in [(2**21, 2**16, 1), (3000, 7, 2), (112, 40, 1)]:
+            monkeypatch.setattr(sparse_clusters, '_FOUND', found)
+            monkeypatch.setattr(sparse_clusters, '_MOST', most)
+            result = run(
+                values, design, contrast, schedule, n_chunks=2, num_threads=threads, **options
+            )
+            for name, other in zip(('extent', 'mass'), expected, strict=True):
+                np.testing.assert_array_equal(result[name].p_fwe, other.p_fwe)
+                np.testing.assert_allclose(result[name].null, other.null, rtol=1e-9)
 
 
 def test_f_has_one_side():
