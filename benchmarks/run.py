@@ -46,7 +46,8 @@ def run_contender(name, index, scale, problem_file):
         text=True,
     )
     if done.returncode:
-        return Row(contender.title, note=f'failed: {done.stderr.strip().splitlines()[-1]}')
+        *_, reason = [f'status {done.returncode}', *done.stderr.strip().splitlines()]
+        return Row(contender.title, note=f'failed: {reason}')
     cost = Cost(*json.loads(done.stdout.splitlines()[-1]))
     with np.load(folder / 'results.npz') as results:
         return Row(contender.title, amount, cost, dict(results))
@@ -72,7 +73,6 @@ def compare(name, group, arguments):
     return Comparison(
         title=f'{task.title}; {group} group, {n_maps} subjects, {n_voxels:,} voxels',
         target=task.target,
-        unit=task.unit,
         rows=list(rows.values()),
         reference=ran.get(task.contenders[0].label) if task.compared else None,
         baseline=ran.get(task.baseline),
@@ -98,7 +98,7 @@ def main():
     console = Console(width=None if sys.stdout.isatty() else 140)
     comparisons = []
     for name in arguments.tasks:
-        for group in sorted(TASKS[name].groups.keys() & arguments.groups, reverse=True):
+        for group in (group for group in arguments.groups if group in TASKS[name].groups):
             comparison = compare(name, group, arguments)
             if comparison is None:
                 console.print(f'{name}, {group}: skipped, {problems.DATA_VARIABLE} is not set')

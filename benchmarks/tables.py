@@ -66,7 +66,7 @@ class Comparison(NamedTuple):
 
     Attributes
     ----------
-    title, target, unit : str
+    title, target : str
     rows : list of Row
     reference : Row or None
         What the ratios are to.
@@ -76,7 +76,6 @@ class Comparison(NamedTuple):
 
     title: str
     target: str
-    unit: str
     rows: list
     reference: Row | None
     baseline: Row | None
@@ -88,10 +87,8 @@ class Comparison(NamedTuple):
         if self.reference and self.baseline:
             added = self.reference.each - self.baseline.each
             total = 1e-3 * added * self.reference.amount
-            text += (
-                f' {self.reference.title} takes {added:.3f} CPU ms each, {total:.2f} s in all, '
-            )
-            text += f'more than "{self.baseline.title}".'
+            more = f'{added:.3f} CPU ms each, {total:.2f} s in all'
+            text += f' {self.reference.title} takes {more}, more than "{self.baseline.title}".'
         return text
 
     def cells(self):
