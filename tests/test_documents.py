@@ -8,7 +8,13 @@ import pytest
 docutils = pytest.importorskip('docutils.core')
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = ['README.rst', 'CHANGES.rst', 'CONTRIBUTING.rst', 'workflows/README.rst']
+DOCUMENTS = [
+    'README.rst',
+    'CHANGES.rst',
+    'CONTRIBUTING.rst',
+    'benchmarks/README.rst',
+    'workflows/README.rst',
+]
 
 
 @pytest.mark.parametrize('name', DOCUMENTS)

@@ -1,0 +1,84 @@
+"""The benchmark runs, at a small scale."""
+
+import csv
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+FOLDER = Path(__file__).parent.parent / 'benchmarks'
+
+
+def test_tables(tmp_path):
+    out = tmp_path / 'out.tsv'
+    command = [sys.executable, FOLDER / 'run.py', '--scale', 'small', '--out', out]
+    command += ['--tasks', 'max-t', '--contenders', 'nistats_nipype', 'numpy', 'palm']
+    # There is no PALM where there is no PATH.
+    environment = os.environ | {'PATH': '', 'NISTATS_NIPYPE_DATA': ''}
+    done = subprocess.run(
+        command, check=False, env=environment, capture_output=True, text=True, timeout=200
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert 'max-t, real: skipped, NISTATS_NIPYPE_DATA is not set' in done.stdout
+    with out.open() as file:
+        rows = list(csv.DictReader(file, delimiter='\t'))
+    ours, nothing, product, palm = rows
+    assert ours['run'] == nothing['run'] == '1,000'
+    assert 50 < float(ours['peak MB']) < 1000
+    assert float(ours['CPU s']) > 0
+    assert nothing['differences'] == 't 0'
+    # Single precision, on the same relabellings.
+    name, difference = product['differences'].split()
+    assert name == 'null'
+    assert 0 < float(difference) < 1e-5
+    assert palm['differences'] == 'skipped: palm is not installed'
+
+
+@pytest.fixture
+def load(monkeypatch):
+    """Import a module of the benchmark."""
+    monkeypatch.syspath_prepend(FOLDER)
+    return importlib.import_module
+
+
+def test_numbers_of_a_table(load, tmp_path):
+    docutils = pytest.importorskip('docutils.core')
+    tables = load('tables')
+    ours = tables.Row('ours', 10, tables.Cost(1.0, 2.0, 3.0), {'t': np.array([1.0, -2.0])})
+    peer = tables.Row('peer', 5, tables.Cost(2.0, 2.0, 3.0), {'t': np.array([np.nan, -1.9])})
+    absent = tables.Row('absent', note='skipped')
+    comparison = tables.Comparison('a title', 'a target', [ours, peer, absent], ours, peer)
+    assert peer.cells(ours)[1:] == ('5', '2.00', '2.00', '3', '400', '4.00', 't 0.05')
+    assert (
+        'ours takes -300.000 CPU ms each, -3.00 s in all, more than "peer"' in comparison.caption
+    )
+    tables.write([comparison], tmp_path / 'out.rst')
+    text = (tmp_path / 'out.rst').read_text()
+    settings = {'report_level': 2, 'halt_level': 2}
+    page = docutils.publish_string(text, writer='html5', settings_overrides=settings).decode()
+    assert page.count('<tr') == 4
+
+
+def test_our_contenders_compute_the_same(load):
+    tasks = load('tasks')
+    groups = {}
+    for name, task in tasks.TASKS.items():
+        make = task.groups['simulated']
+        problem = groups.setdefault(make, make('small').first(300))
+        if task.unit == 'maps':
+            problem = tasks.problems.statistic_maps(problem, 2)
+        first, *others = [
+            contender.prepare(problem, 2)()
+            for contender in task.contenders
+            if contender.needs == 'nistats_nipype' and contender.prepare is not tasks.ours.imports
+        ]
+        assert bool(first) == task.compared, name
+        for other in others:
+            for quantity in first.keys() & other.keys():
+                np.testing.assert_array_equal(
+                    other[quantity], first[quantity], f'{name} {quantity}'
+                )
