@@ -108,6 +108,15 @@ class Correlations:
         extremes_and_counts(*relabellings, self.method.n_interest, units, side, limits, *results)
         return results
 
+    def exceedances(self, relabellings, points, side, limits, first, n_stop):
+        """First relabellings that reach the limits: (n_stop, points), -1 where there are fewer."""
+        from .kernels import find_exceedances
+
+        rows = np.full((n_stop, len(points)), -1)
+        units, _ = unit_data(self.method, self.values[:, points])
+        find_exceedances(*relabellings, self.method.n_interest, units, side, limits, first, rows)
+        return rows
+
     def maps(self, rows, blocks, pool):
         """Compute t or F of some rows of the schedule at blocks of points: (B, points)."""
         from .kernels import statistic_maps

@@ -5,7 +5,8 @@ point by itself, without fast-math; so a value does not depend on tiles, chunks,
 or the processor.
 
 Inner loops index arrays in full: a view would cost more than the loop, as Numba counts
-references to it. The functions without a leading underscore are the entry points.
+references to it, and copying slices takes Numba seconds to compile. The functions without a
+leading underscore are the entry points.
 """
 
 import numpy as np
@@ -190,8 +191,11 @@ def _maximum(r, size):
 def _load(units, start, tile):
     """Copy a tile, with zeros beyond the last point; return how many points it has."""
     size = min(TILE, units.shape[1] - start)
-    tile[:, :size] = units[:, start : start + size]
-    tile[:, size:] = 0.0
+    for i in range(units.shape[0]):
+        for v in range(size):
+            tile[i, v] = units[i, start + v]
+        for v in range(size, TILE):
+            tile[i, v] = 0.0
     return size
 
 
@@ -241,8 +245,8 @@ def extremes_and_counts(
     absent = np.empty(TILE, dtype=np.int64)
     for start in range(0, units.shape[1], TILE):
         size = _load(units, start, tile)
-        limit[:size] = limits[start : start + size]
-        limit[size:] = np.inf
+        for v in range(TILE):
+            limit[v] = limits[start + v] if v < size else np.inf
         reached[:] = 0
         absent[:] = 0
         if flips:
@@ -258,8 +262,9 @@ def extremes_and_counts(
             top = _maximum(r, size)
             if top > maxima[b]:
                 maxima[b] = top
-        counts[start : start + size] += reached[:size]
-        left_out[start : start + size] += absent[:size]
+        for v in range(size):
+            counts[start + v] += reached[v]
+            left_out[start + v] += absent[v]
 
 
 @njit(nogil=True, cache=True, error_model='numpy')
@@ -271,7 +276,8 @@ def correlation_maps(projections, n_interest, units, out):
         size = _load(units, start, tile)
         for b in range(projections.shape[0]):
             _correlate(projections, b, n_interest, tile, coordinate, nuisance, r)
-            out[b, start : start + size] = r[:size]
+            for v in range(size):
+                out[b, start + v] = r[v]
 
 
 @njit(nogil=True, cache=True, error_model='numpy')
@@ -308,7 +314,8 @@ def statistic_maps(projections, n_interest, units, dof, signed, out):
                 else:
                     value = value * value / left * (dof / n_interest)
                 r[v] = value if r[v] == r[v] else np.nan
-            out[b, start : start + size] = r[:size]
+            for v in range(size):
+                out[b, start + v] = r[v]
 
 
 @njit(nogil=True, cache=True, error_model='numpy')
@@ -403,6 +410,44 @@ def collect_beyond(
 
 
 @njit(nogil=True, cache=True, error_model='numpy')
+def find_exceedances(projections, patterns, n_interest, units, side, limits, first, rows):
+    """Find the first relabellings that reach a limit, at each point.
+
+    Parameters
+    ----------
+    projections, patterns, n_interest, units, side, limits
+        As for :func:`extremes_and_counts`.
+    first : int
+        Number of the first of the relabellings.
+    rows : (n_stop, V) array of int64
+        Filled from the top with the numbers of those that reach the limit; negative where none
+        has been found.
+    """
+    flips = patterns.shape[0] > 0
+    n_relabellings = patterns.shape[0] if flips else projections.shape[0]
+    n_stop = rows.shape[0]
+    tables = _make_tables(projections[0], patterns)
+    tile = np.empty((units.shape[0], TILE))
+    r, coordinate, nuisance = np.empty(TILE), np.empty(TILE), np.empty(TILE)
+    for start in range(0, units.shape[1], TILE):
+        size = _load(units, start, tile)
+        if flips:
+            _tabulate(projections[0], tile, tables)
+        for b in range(n_relabellings):
+            if flips:
+                _correlate_flipped(tables, patterns, b, n_interest, coordinate, nuisance, r)
+            else:
+                _correlate(projections, b, n_interest, tile, coordinate, nuisance, r)
+            for v in range(size):
+                turned = abs(r[v]) if side == 0 else side * r[v]
+                if turned >= limits[start + v]:
+                    for k in range(n_stop):
+                        if rows[k, start + v] < 0:
+                            rows[k, start + v] = first + b
+                            break
+
+
+@njit(nogil=True, cache=True, error_model='numpy')
 def _take_out(vector, other):
     """Make a vector orthogonal to another, of unit length; sums are in a fixed order."""
     total = 0.0
@@ -443,4 +488,4 @@ def orthonormalise(vectors, nuisance, absorbed):
             for i in range(vector.shape[0]):
                 vector[i] = vector[i] / length if length > absorbed else 0.0
         if n_left == 0:
-            vectors[b] = np.nan
+            vectors[b, :, :] = np.nan

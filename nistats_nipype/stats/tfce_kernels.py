@@ -158,7 +158,9 @@ def _sort(height, top, count, order, spare, digits):
         if _settle(height, order, count):
             return
     # One point dwarfs the others or is infinite, or all are next to nothing.
-    order[:count] = np.argsort(-height, kind='mergesort')[:count]
+    ranks = np.argsort(-height, kind='mergesort')
+    for i in range(count):
+        order[i] = ranks[i]
 
 
 @njit(nogil=True, cache=True)

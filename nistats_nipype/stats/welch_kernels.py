@@ -141,9 +141,9 @@ def _score(stat, dof, n_interest):
 def _load(units, start, tile):
     """Copy a tile; beyond the last point, repeat it. Return how many points it has."""
     size = min(TILE, units.shape[1] - start)
-    tile[:, :size] = units[:, start : start + size]
-    for v in range(size, TILE):
-        tile[:, v] = tile[:, size - 1]
+    for i in range(units.shape[0]):
+        for v in range(TILE):
+            tile[i, v] = units[i, start + min(v, size - 1)]
     return size
 
 
@@ -231,5 +231,5 @@ def weigh(coordinates, squares, geometry, stat, dof):
         size = _load(coordinates, start, tile_coordinates)
         _load(squares, start, tile_squares)
         _weigh(tile_coordinates, tile_squares, geometry, precision, tile_stat, tile_dof)
-        stat[start : start + size] = tile_stat[:size]
-        dof[start : start + size] = tile_dof[:size]
+        for v in range(size):
+            stat[start + v], dof[start + v] = tile_stat[v], tile_dof[v]

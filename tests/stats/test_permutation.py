@@ -155,7 +155,7 @@ def run(values, design, contrast, schedule, n_chunks=1, sidedness='two-sided', *
 
 
 def as_bytes(result):
-    return [field.tobytes() for field in result]
+    return [np.asarray(field).tobytes() for field in result]
 
 
 @pytest.mark.parametrize('name', DESIGNS)

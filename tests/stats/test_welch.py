@@ -183,7 +183,7 @@ def test_chunks_and_threads_have_no_influence():
             for start, stop in itertools.pairwise(bounds)
         ]
         for one, other in zip(merge(chunks, design, [0, 1, 0]), expected, strict=True):
-            assert one.tobytes() == other.tobytes()
+            assert np.asarray(one).tobytes() == np.asarray(other).tobytes()
 
 
 def test_rows_of_different_variance_groups_are_not_interchangeable():
