@@ -15,8 +15,10 @@ from .plot import (
 from .prepare import ApplyMask, ComputeMask, Smooth
 from .report import MakeReport, SummarizeContrast
 from .schedule import DefineVarianceGroups, DrawSchedule
+from .sequential import MergeSequential, PermuteSequential
 from .sink import SinkContrast, SinkGroup
 from .spatial import MergeSpatial, PermuteSpatial
+from .tails import FitTails
 from .threshold import TableClusters, Threshold
 
 __all__ = [
@@ -29,10 +31,13 @@ __all__ = [
     'DrawSchedule',
     'FetchLocalizer',
     'FitGLM',
+    'FitTails',
     'MakeReport',
     'MergePermutations',
+    'MergeSequential',
     'MergeSpatial',
     'Permute',
+    'PermuteSequential',
     'PermuteSpatial',
     'PlotCoverage',
     'PlotDesign',

@@ -1,7 +1,6 @@
 """Permutation inference, scattered over chunks and gathered."""
 
 from pathlib import Path
-from typing import NamedTuple
 
 from nipype.interfaces.base import (
     BaseInterfaceInputSpec,
@@ -9,9 +8,11 @@ from nipype.interfaces.base import (
     InputMultiObject,
     SimpleInterface,
     TraitedSpec,
+    isdefined,
     traits,
 )
 
+from ..exceptions import InputError
 from .evidence import (
     interval_metadata,
     load_schedule_metadata,
@@ -20,44 +21,8 @@ from .evidence import (
     warn_of_few,
 )
 from .loaders import load_chunk, load_contrast, load_design
-from .schedule import load_schedule
-
-
-class PermuteInputSpec(BaseInterfaceInputSpec):
-    """Inputs of whatever runs over a chunk of relabellings."""
-
-    in_files = InputMultiObject(
-        File(exists=True),
-        mandatory=True,
-        desc='3D maps, one per row of the design, or one 4D file, or packed observations (.npy)',
-    )
-    mask_file = File(exists=True, mandatory=True, desc='mask; voxels > 0 are tested')
-    design_file = File(exists=True, mandatory=True, desc='design matrix (TSV)')
-    contrast_file = File(exists=True, mandatory=True, desc='contrast (JSON)')
-    schedule_file = File(exists=True, mandatory=True, desc='relabellings (.npz)')
-    chunk = traits.Int(0, usedefault=True, desc='which chunk of the schedule, from 0')
-    n_chunks = traits.Int(1, usedefault=True, desc='in how many chunks the schedule is cut')
-    sidedness = traits.Enum(
-        'two-sided', 'positive', 'negative', usedefault=True, desc='side of t; F has one side'
-    )
-    missing = traits.Enum(
-        'error',
-        'drop_voxel',
-        usedefault=True,
-        desc='refuse missing values, or test complete voxels only',
-    )
-    zero_is_missing = traits.Bool(
-        True, usedefault=True, desc='take exact 0 in a map as missing, as NaN always is'
-    )
-    variance_fwhm_mm = traits.Float(
-        0.0,
-        usedefault=True,
-        desc='FWHM in mm of the Gaussian kernel that smooths the error variance, for pseudo-t; 0 '
-        'leaves it as it is. Of use where there are few degrees of freedom, 20 or less',
-    )
-    num_threads = traits.Int(
-        1, usedefault=True, nohash=True, desc='threads; no influence on the result'
-    )
+from .request import PermuteInputSpec, load_request, save_chunk
+from .tails import load_tails
 
 
 class _PermuteOutputSpec(TraitedSpec):
@@ -82,69 +47,10 @@ class Permute(SimpleInterface):
         from ..stats.permutation import permute
 
         request = load_request(self.inputs)
-        chunk = permute(**request.arguments)
-        self._results['chunk_file'] = save_chunk(chunk, self.inputs, runtime)
+        chunk = permute(**request.arguments, **request.chunk)
+        fwhm = self.inputs.variance_fwhm_mm or None
+        self._results['chunk_file'] = save_chunk(chunk, self.inputs, runtime, VarianceFWHM=fwhm)
         return runtime
-
-
-class Request(NamedTuple):
-    """What a chunk of relabellings is asked for.
-
-    Attributes
-    ----------
-    space : nistats_nipype.images.observations.VolumeSpace
-        Where the points are.
-    arguments : dict
-        Of :func:`nistats_nipype.stats.permutation.permute`.
-    """
-
-    space: object
-    arguments: dict
-
-
-def load_request(inputs):
-    """Load what the inputs of a chunk, see :class:`PermuteInputSpec`, name."""
-    from functools import partial
-
-    from ..images.observations import load_observations
-    from ..images.smoothing import smooth_row
-    from ..stats.relabelling import chunk_bounds
-
-    design = load_design(inputs.design_file)
-    contrast = load_contrast(inputs.contrast_file, design)
-    schedule = load_schedule(inputs.schedule_file)
-    start, stop = chunk_bounds(schedule.n_relabellings, inputs.chunk, inputs.n_chunks)
-    data = load_observations(
-        inputs.in_files, inputs.mask_file, zero_is_missing=inputs.zero_is_missing
-    )
-    smooth = None
-    if inputs.variance_fwhm_mm:
-        smooth = partial(smooth_row, space=data.space, fwhm_mm=inputs.variance_fwhm_mm)
-    arguments = {
-        'values': data.values,
-        'design': design.to_numpy(),
-        'contrast': contrast.weights,
-        'schedule': schedule,
-        'start': start,
-        'stop': stop,
-        'sidedness': inputs.sidedness,
-        'missing': inputs.missing,
-        'labels': data.names,
-        'smooth_variance': smooth,
-        'num_threads': inputs.num_threads,
-    }
-    return Request(data.space, arguments)
-
-
-def save_chunk(chunk, inputs, runtime, **measured):
-    """Save a chunk, and what the metadata of the merged result say of it."""
-    import json
-
-    from ..images.files import save_arrays
-
-    measured['VarianceFWHM'] = inputs.variance_fwhm_mm or None
-    out_file = Path(runtime.cwd) / f'chunk-{inputs.chunk:04d}.npz'
-    return save_arrays(out_file, **chunk._asdict(), measured=json.dumps(measured))
 
 
 class MergeInputSpec(BaseInterfaceInputSpec):
@@ -186,6 +92,9 @@ class _MergePermutationsInputSpec(MergeInputSpec):
     fdr_alpha = traits.Float(
         0.05, usedefault=True, desc='the only level that adjusted p by BKY can be compared with'
     )
+    tails_file = File(
+        exists=True, desc='uncorrected p by tails fitted at each voxel (.npz), of FitTails'
+    )
 
 
 class _MergePermutationsOutputSpec(TraitedSpec):
@@ -225,12 +134,13 @@ class MergePermutations(SimpleInterface):
         cwd = Path(runtime.cwd)
         contrast, side, measured, result, space = self._merge()
         found, metadata = self._correct(side, result)
+        p_uncorrected, metadata['UncorrectedPValue'] = self._uncorrected(result)
         metadata |= measured
-        q = self._adjust(result.p_uncorrected)
+        q = self._adjust(p_uncorrected)
         z = corrected_z(found.p, result.stat if self.inputs.signed_z else None)
         for name, row, fill in (
             ('stat', result.stat, 0.0),
-            ('p_uncorrected', result.p_uncorrected, 1.0),
+            ('p_uncorrected', p_uncorrected, 1.0),
             ('p_fwe', found.p, 1.0),
             ('logp_fwe', -np.log10(found.p) + 0.0, 0.0),
             ('cor_z_score', z, 0.0),
@@ -299,6 +209,22 @@ class MergePermutations(SimpleInterface):
             'FDRAlpha': inputs.fdr_alpha if inputs.fdr_method == 'BKY' else None,
         }
         return found, metadata
+
+    def _uncorrected(self, result):
+        """Uncorrected p, and what is known of them."""
+        import numpy as np
+
+        if not isdefined(self.inputs.tails_file):
+            return result.p_uncorrected, {'Method': 'counts'}
+        tails, metadata = load_tails(self.inputs.tails_file)
+        if not np.array_equal(np.isnan(tails.p), np.isnan(result.p_uncorrected)):
+            raise InputError(
+                'The fitted tails are not of the same test.',
+                found='other voxels that are tested',
+                expected='tails fitted to the chunks that are merged',
+                advice='Run FitTails on the same chunks, design and contrast.',
+            )
+        return tails.p, metadata
 
     def _adjust(self, p):
         from ..stats.correction import fdr, fdr_two_stage

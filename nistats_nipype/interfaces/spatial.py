@@ -18,7 +18,8 @@ from .evidence import (
     warn_of_few,
 )
 from .loaders import load_chunk, load_contrast, load_design
-from .permutation import MergeInputSpec, PermuteInputSpec, load_request, save_chunk
+from .permutation import MergeInputSpec
+from .request import PermuteInputSpec, load_request, save_chunk
 
 
 class _PermuteSpatialInputSpec(PermuteInputSpec):
@@ -78,6 +79,7 @@ class PermuteSpatial(SimpleInterface):
             )
         chunk = permute_spatial(
             **request.arguments,
+            **request.chunk,
             adjacency=voxel_adjacency(request.space.mask, inputs.connectivity),
             threshold=threshold,
             tfce=(inputs.tfce_e, inputs.tfce_h) if inputs.tfce else None,
@@ -103,6 +105,7 @@ class PermuteSpatial(SimpleInterface):
             'ClusterFormingThreshold': clusters,
             'TFCE': tfce,
             'Connectivity': inputs.connectivity,
+            'VarianceFWHM': inputs.variance_fwhm_mm or None,
         }
 
 

@@ -445,9 +445,9 @@ def test_another_number_of_maps(refuse, permute, group):
 def test_files_of_another_step(refuse, permute, merge_with, group):
     found = merge_with.found
     schedule, chunk = found.schedule_file, found.chunk_files[0]
-    words = ['does not hold a Schedule', 'counts, ', 'row_classes, ']
+    words = ['does not hold a Schedule', 'counts, ', 'row_classes']
     refuse(_permute_with(group, found, schedule_file=chunk), InputError, chunk, *words)
-    words = ['does not hold a Chunk', 'counts, ', 'row_classes, ']
+    words = ['does not hold a Chunk', 'counts, ', 'row_classes']
     merge_with([*found.chunk_files[:2], schedule], InputError, schedule, *words)
 
 

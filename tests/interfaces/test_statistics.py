@@ -16,9 +16,12 @@ from nistats_nipype.interfaces import (
     DefineVarianceGroups,
     DrawSchedule,
     FitGLM,
+    FitTails,
     MergePermutations,
+    MergeSequential,
     MergeSpatial,
     Permute,
+    PermuteSequential,
     PermuteSpatial,
 )
 from nistats_nipype.stats.blocks import within_blocks
@@ -56,7 +59,14 @@ def analyse(run, group):
                 **about,
             )
         )
-        return SimpleNamespace(**merged.get(), **about, files=files)
+        return SimpleNamespace(
+            **merged.get(),
+            **about,
+            files=files,
+            chunk_files=[chunk],
+            schedule_file=drawn.schedule_file,
+            schedule_metadata_file=drawn.metadata_file,
+        )
 
     return analyse
 
@@ -186,3 +196,79 @@ def test_what_cannot_be_had_is_refused(analyse, groups_file, tmp_path):
     wide.write_text('1,1\n' * 8)
     with pytest.raises(InputError, match='does not hold variance groups'):
         analyse(variance_groups_file=str(wide))
+
+
+def test_tails_of_uncorrected_p_replace_counts(analyse, run, group, read, read_json):
+    found = analyse(n_maps=12, n_perm=499)
+    inputs = {**found.files, 'schedule_file': found.schedule_file}
+    tails = run(FitTails(chunk_files=found.chunk_files, **inputs)).tails_file
+    merged = run(
+        MergePermutations(
+            chunk_files=found.chunk_files,
+            mask_file=group.mask_file,
+            design_file=found.design_file,
+            contrast_file=found.contrast_file,
+            schedule_metadata_file=found.schedule_metadata_file,
+            tails_file=tails,
+        )
+    )
+    counted, fitted = (read(each.p_uncorrected_file, group.mask) for each in (found, merged))
+    np.testing.assert_array_equal(fitted[counted >= 0.1], counted[counted >= 0.1])
+    near = (counted > 0.02) & (counted < 0.1)
+    assert np.abs(np.log(fitted[near] / counted[near])).max() < 0.7
+    about = read_json(merged.metadata_file)['UncorrectedPValue']
+    n_fitted = about['NumberOfVoxelsFitted'] + about['NumberOfVoxelsAtLimit']
+    assert n_fitted == (counted < 0.1).sum()
+    assert 0.1 < about['FitP']['Median'] <= 0.5
+    assert read_json(found.metadata_file)['UncorrectedPValue'] == {'Method': 'counts'}
+
+
+def test_tails_of_another_test_are_refused(analyse, run, refuse, group):
+    found = analyse(n_maps=12, n_perm=99)
+    tails = run(
+        FitTails(chunk_files=found.chunk_files, schedule_file=found.schedule_file, **found.files)
+    ).tails_file
+    with np.load(tails) as stored:
+        arrays = dict(stored)
+    arrays['p'][3] = np.nan
+    np.savez(tails, **arrays)
+    refuse(
+        MergePermutations(
+            chunk_files=found.chunk_files,
+            mask_file=group.mask_file,
+            design_file=found.design_file,
+            contrast_file=found.contrast_file,
+            tails_file=tails,
+        ),
+        InputError,
+        'not of the same test',
+    )
+
+
+def test_early_stopping_gives_uncorrected_p(analyse, run, group, read, read_json):
+    found = analyse(n_maps=12, n_perm=600)
+    inputs = {**found.files, 'schedule_file': found.schedule_file}
+    chunks = [
+        run(PermuteSequential(n_stop=5, chunk=chunk, n_chunks=3, **inputs)).chunk_file
+        for chunk in range(3)
+    ]
+    merged = run(
+        MergeSequential(
+            chunk_files=chunks[::-1],
+            mask_file=group.mask_file,
+            design_file=found.design_file,
+            contrast_file=found.contrast_file,
+            schedule_metadata_file=found.schedule_metadata_file,
+        )
+    )
+    p, used = (read(merged.p_uncorrected_file, group.mask), read(merged.n_used_file, group.mask))
+    counted = read(found.p_uncorrected_file, group.mask)
+    np.testing.assert_array_equal(p[used == 600], counted[used == 600])
+    stopped = used < 600
+    np.testing.assert_allclose(p[stopped], 5 / used[stopped], rtol=1e-6)
+    assert stats.spearmanr(p, counted).statistic > 0.9
+    np.testing.assert_array_equal(read(merged.stat_file), read(found.stat_file))
+    about = read_json(merged.metadata_file)
+    assert about['NumberOfVoxelsStopped'] >= stopped.sum()
+    assert about['NumberOfExceedancesToStop'] == 5
+    assert about['MedianNumberOfRelabellingsUsed'] == np.median(used)
