@@ -2,6 +2,7 @@
 
 from .design import BuildDesign, DefineContrast
 from .fetch import FetchLocalizer, SimulateGroup
+from .joint import CorrectContrasts
 from .model import ComputeContrast, FitGLM
 from .permutation import MergePermutations, Permute
 from .plot import (
@@ -24,6 +25,7 @@ __all__ = [
     'BuildDesign',
     'ComputeContrast',
     'ComputeMask',
+    'CorrectContrasts',
     'DefineContrast',
     'DefineVarianceGroups',
     'DrawSchedule',
