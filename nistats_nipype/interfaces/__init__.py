@@ -16,7 +16,7 @@ from .plot import (
 from .prepare import ApplyMask, ComputeMask, Smooth
 from .report import MakeReport, SummarizeContrast
 from .schedule import DefineVarianceGroups, DrawSchedule
-from .sink import SinkContrast, SinkGroup
+from .sink import SinkContrast, SinkGroup, SinkJoint
 from .spatial import MergeSpatial, PermuteSpatial
 from .threshold import TableClusters, Threshold
 
@@ -45,6 +45,7 @@ __all__ = [
     'SimulateGroup',
     'SinkContrast',
     'SinkGroup',
+    'SinkJoint',
     'Smooth',
     'SummarizeContrast',
     'TableClusters',

@@ -209,7 +209,34 @@ def describe_tail(tail, smallest):
     return f'{text}, {n_limit:,} of them held at {smallest:.2g}' if n_limit else text
 
 
-def methods_text(model, preparation, tests, versions):
+def describe_joint(joint, name):
+    """Give the smallest p of a contrast that are corrected over voxels and contrasts.
+
+    Parameters
+    ----------
+    joint : dict
+        Metadata of the correction over contrasts.
+    name : str
+        The contrast.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> describe_joint({'Contrasts': ['age', 'sex'], 'SmallestCorrectedP':
+    ...                 {'voxel': [0.012, 0.4], 'tfce': [0.004, 0.2]}}, 'age')
+    'smallest p over voxels and 2 contrasts: p = .012 (voxels), p = .004 (TFCE)'
+    """
+    contrasts, smallest = joint['Contrasts'], joint['SmallestCorrectedP']
+    index = contrasts.index(name)
+    words = {'voxel': 'voxels', **_SPATIAL}
+    each = ', '.join(f'{format_p(p[index])} ({words[kind]})' for kind, p in smallest.items())
+    return f'smallest p over voxels and {_count(len(contrasts), "contrast")}: {each}'
+
+
+def methods_text(model, preparation, tests, versions, joint=None):
     """Text for the methods section of a paper.
 
     Parameters
@@ -222,6 +249,8 @@ def methods_text(model, preparation, tests, versions):
         For each contrast ``test`` and, where they were made, ``permutation`` and ``fwe``.
     versions : dict
         Versions of the software.
+    joint : dict, optional
+        Metadata of the correction over contrasts.
 
     Returns
     -------
@@ -243,6 +272,8 @@ def methods_text(model, preparation, tests, versions):
     ]
     for entry in tests:
         paragraphs.append(_test_text(entry))
+    if joint:
+        paragraphs.append(_joint_text(joint))
     paragraphs.append(
         'The analysis was run with nistats_nipype '
         + ', '.join(
@@ -260,6 +291,21 @@ _MASKS = {
     'template': 'those of the MNI152 brain template',
     'given': 'those of a mask given by the user',
 }
+
+
+def _joint_text(joint):
+    n_contrasts = _count(len(joint['Contrasts']), 'contrast')
+    text = (
+        f'Familywise error over voxels and {n_contrasts} together was controlled with the '
+        'permutation distribution of the maximum over voxels and contrasts (Winkler et al. 2016, '
+        'https://doi.org/10.1002/hbm.23115; Alberton et al. 2020, '
+        'https://doi.org/10.1016/j.neuroimage.2020.116760), each relabelling being used for all '
+        'contrasts, and each test being compared on the z of its parametric p.'
+    )
+    if joint['LeftOut']:
+        names = ', '.join(_SPATIAL[name] for name in joint['LeftOut'])
+        text += f' Not corrected over contrasts, for want of a common scale: {names}.'
+    return text
 
 
 def _test_text(entry):

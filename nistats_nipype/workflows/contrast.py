@@ -17,7 +17,7 @@ from ..interfaces import (
     TableClusters,
     Threshold,
 )
-from ..interfaces.sink import CORRECTED
+from ..interfaces.names import CORRECTED
 from .levels import check_levels, check_reach
 from .permutation import init_permutation_wf
 from .spatial import CLUSTER_OUTPUTS, TFCE_OUTPUTS, init_spatial_wf

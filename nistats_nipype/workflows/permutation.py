@@ -14,6 +14,7 @@ _OUTPUTS = [
     'q_fdr_file',
     'logq_fdr_file',
     'null_file',
+    'extremes_file',
     'metadata_file',
 ]
 _SCHEDULE = [('schedule_file', 'schedule_file'), ('metadata_file', 'schedule_metadata_file')]
@@ -98,6 +99,8 @@ def init_permutation_wf(
         Hochberg), and -log10 of it.
     null_file
         Maximum statistic of every relabelling (TSV).
+    extremes_file
+        Observed statistic and maxima for :class:`~nistats_nipype.interfaces.CorrectContrasts`.
     metadata_file
         How the p values were made (JSON).
 
