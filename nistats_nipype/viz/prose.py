@@ -231,8 +231,11 @@ def describe_joint(joint, name):
     """
     contrasts, smallest = joint['Contrasts'], joint['SmallestCorrectedP']
     index = contrasts.index(name)
-    words = {'voxel': 'voxels', **_SPATIAL}
-    each = ', '.join(f'{format_p(p[index])} ({words[kind]})' for kind, p in smallest.items())
+    each = ', '.join(
+        f'{format_p(smallest[kind][index])} ({word})'
+        for kind, word in {'voxel': 'voxels', **_SPATIAL}.items()
+        if kind in smallest
+    )
     return f'smallest p over voxels and {_count(len(contrasts), "contrast")}: {each}'
 
 

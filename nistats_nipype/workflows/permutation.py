@@ -30,6 +30,7 @@ def init_permutation_wf(
     missing='error',
     zero_is_missing=True,
     tail='none',
+    fdr_method='BH',
     omp_nthreads=1,
     name='permutation_wf',
 ):
@@ -67,6 +68,9 @@ def init_permutation_wf(
         Approximate the tail of the null distribution of the maximum by a generalised Pareto
         distribution, or all of it by a gamma distribution, for corrected p below what the
         relabellings can count. See :func:`nistats_nipype.stats.approximation.approximate`.
+    fdr_method : {'BH', 'BKY'}, default 'BH'
+        False discovery rate of the uncorrected permutation p: Benjamini and Hochberg, or the
+        adaptive procedure of Benjamini, Krieger and Yekutieli at 0.05.
     omp_nthreads : int, default 1
         Threads per job.
     name : str, default 'permutation_wf'
@@ -95,8 +99,7 @@ def init_permutation_wf(
     cor_z_score_file
         z of the corrected p, as in nistats.
     q_fdr_file, logq_fdr_file
-        Uncorrected permutation p adjusted for the false discovery rate (Benjamini and
-        Hochberg), and -log10 of it.
+        Uncorrected permutation p adjusted for the false discovery rate, and -log10 of it.
     null_file
         Maximum statistic of every relabelling (TSV).
     extremes_file
@@ -137,7 +140,9 @@ def init_permutation_wf(
     )
     permute.inputs.chunk = list(range(n_chunks))
     merge_permutations = pe.Node(
-        MergePermutations(sidedness=sidedness, tail=tail), name='merge_permutations', mem_gb=1
+        MergePermutations(sidedness=sidedness, tail=tail, fdr_method=fdr_method),
+        name='merge_permutations',
+        mem_gb=1,
     )
     workflow = pe.Workflow(name=name)
     workflow.connect([

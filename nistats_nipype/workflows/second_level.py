@@ -43,6 +43,7 @@ def init_second_level_wf(
     cluster_forming_z=None,
     tfce=False,
     tail='none',
+    fdr_method='BH',
     correct_contrasts=False,
     subject_threshold=None,
     title='Second-level analysis',
@@ -101,6 +102,9 @@ def init_second_level_wf(
     tail : {'none', 'gpd', 'gamma'}, default 'none'
         Approximate the tail of the null distributions of the maximum, for corrected p below
         what the relabellings can count; see :func:`~nistats_nipype.workflows.init_contrast_wf`.
+    fdr_method : {'BH', 'BKY'}, default 'BH'
+        False discovery rate of the uncorrected permutation p, see
+        :func:`~nistats_nipype.workflows.init_permutation_wf`.
     correct_contrasts : bool, default False
         Whether to correct p over voxels and contrasts together, too, as PALM's ``-corrcon``;
         see :class:`~nistats_nipype.interfaces.CorrectContrasts`. All contrasts must allow the
@@ -226,6 +230,7 @@ def init_second_level_wf(
             cluster_forming_z=cluster_forming_z,
             tfce=tfce,
             tail=tail,
+            fdr_method=fdr_method,
             out_dir=out_dir,
             omp_nthreads=omp_nthreads,
         )
