@@ -274,13 +274,14 @@ def _check_labels(contrasts):
     names = {}
     for name in contrasts:
         label = contrast_label(name)
-        if label in names:
+        # Many file systems do not tell A from a.
+        other = names.setdefault(label.casefold(), name)
+        if other != name:
             raise ContrastError(
                 'Two contrasts would share their file names.',
-                found=f'{names[label]!r} and {name!r} both become {label!r}',
-                expected='names that differ in letters or digits',
+                found=f'{other!r} and {name!r} become {contrast_label(other)!r} and {label!r}',
+                expected='names that differ in letters or digits, not in their case alone',
             )
-        names[label] = name
 
 
 def _add_report(workflow, contrast_wfs, subject_threshold):

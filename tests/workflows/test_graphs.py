@@ -249,7 +249,11 @@ def test_part_of_a_parent(tmp_path, simulated, outputs):
     ('contrasts', 'words'),
     [
         ({}, ['No contrast was given', 'at least one']),
-        ({'a b': 'x', 'a-B': 'y'}, ['share their file names', "'a b' and 'a-B' both become 'aB'"]),
+        (
+            {'a b': 'x', 'a-B': 'y'},
+            ['share their file names', "'a b' and 'a-B' become 'aB' and 'aB'"],
+        ),
+        ({'Age': 'x', 'age': 'y'}, ['share', "become 'Age' and 'age'", 'not in their case alone']),
         ({'+': 'x'}, ['no letters or digits', "'+'"]),
     ],
 )
