@@ -214,14 +214,20 @@ class MakeReport(SimpleInterface):
 
 def _contrast_section(section, joint):
     from ..images.files import load_table
-    from ..viz.prose import describe_dof, describe_joint, describe_permutation, describe_possible
+    from ..viz.prose import (
+        describe_dof,
+        describe_joint,
+        describe_permutation,
+        describe_possible,
+        describe_side,
+    )
     from ..viz.report import ContrastSection, Figure
 
     test, figures = section['metadata']['contrast'], section['figures']
     permutation = section['metadata'].get('permutation')
     facts = {
         'Statistic': f'{test["Statistic"]}, {describe_dof(test)} degrees of freedom',
-        'Sidedness': test['Sidedness'],
+        'Sidedness': describe_side(test['Statistic'], test['Sidedness']),
         'Table': f'clusters at the {section["clusters_at"]} threshold',
     }
     if permutation:

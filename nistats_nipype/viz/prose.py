@@ -41,6 +41,17 @@ def describe_dof(test):
     return f'{low:g}' if low == high else f'{low:g} to {high:g}'
 
 
+def describe_side(kind, sidedness):
+    """Side on which t or F was tested.
+
+    Examples
+    --------
+    >>> describe_side('t', 'positive'), describe_side('F', 'positive')
+    ('positive side', 'F has no sides')
+    """
+    return 'F has no sides' if kind == 'F' else _SIDES[sidedness]
+
+
 def describe_result(test, threshold, permutation, clusters):
     """Answer in a sentence or two: what survives, where, and how strongly.
 
@@ -63,11 +74,11 @@ def describe_result(test, threshold, permutation, clusters):
     level = f'p < {_level(threshold["Alpha"])}'
     corrected = permutation is not None
     how = f'FWE-corrected {level}' if corrected else f'uncorrected {level}'
+    if test['Statistic'] == 't':
+        how += f' ({_SIDES[threshold["Sidedness"]]})'
     if n_voxels:
-        first = (
-            f'{_count(n_voxels, "voxel")} in {_count(threshold["NumberOfClusters"], "cluster")} '
-            f'reach {how} ({_SIDES[threshold["Sidedness"]]}).'
-        )
+        n_clusters = _count(threshold['NumberOfClusters'], 'cluster')
+        first = f'{_count(n_voxels, "voxel")} in {n_clusters} reach {how}.'
         # Positive clusters come first in the table, whatever their size.
         peak = clusters.loc[clusters['n_voxels'].idxmax()]
         first += (
@@ -75,7 +86,7 @@ def describe_result(test, threshold, permutation, clusters):
             f'{peak["z_mm"]:.0f}) mm with z = {peak["peak_stat"]:.2f}.'
         )
     else:
-        first = f'No voxel reaches {how} ({_SIDES[threshold["Sidedness"]]}).'
+        first = f'No voxel reaches {how}.'
     if corrected:
         first += f' The smallest corrected {format_p(permutation["SmallestCorrectedP"])}.'
         if threshold.get('AlphaReachable') is False:
@@ -313,11 +324,11 @@ def _joint_text(joint):
 
 def _test_text(entry):
     test, permutation = entry['test'], entry.get('permutation')
-    side = 'one-sided (F)' if test['Statistic'] == 'F' else _SIDES[test['Sidedness']]
+    side = f'{_SIDES[test["Sidedness"]]} ' if test['Statistic'] == 't' else ''
     dof = describe_dof(test)
     if test['Statistic'] == 'F':
         dof = f'{test["DegreesOfFreedomEffect"]}, {dof}'
-    text = f'Contrast "{test["Contrast"]}" ({test["ContrastFormula"]}) was tested {side} with '
+    text = f'Contrast "{test["Contrast"]}" ({test["ContrastFormula"]}) was tested {side}with '
     text += f'{test["Statistic"]}({dof}).'
     if permutation:
         text += (
