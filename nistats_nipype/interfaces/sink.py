@@ -231,6 +231,7 @@ class SinkJoint(_Sink):
 
     def _run_interface(self, runtime):
         from ..designs.contrasts import Contrast
+        from ..exceptions import InputError
         from ..images.files import load_json
 
         inputs, folder, placed = self.inputs, self._folder(), []
@@ -239,6 +240,12 @@ class SinkJoint(_Sink):
             sources = getattr(inputs, trait)
             if not isdefined(sources):
                 continue
+            if len(sources) != len(contrasts):
+                raise InputError(
+                    f'There is not one map for each contrast in {trait}.',
+                    found=f'{len(sources)} maps',
+                    expected=f'{len(contrasts)}, in the order of contrast_files',
+                )
             for contrast, source in zip(contrasts, sources, strict=True):
                 prefix = f'contrast-{contrast.label}_'
                 placed += self._place(item, source, folder, prefix, {}, **contrast.to_dict())

@@ -14,10 +14,10 @@ LABELS = ('age', 'PatientsControls')
 
 @pytest.fixture(scope='module')
 def analyse(build, simulated, tmp_path_factory):
-    """Run an analysis; give its results folder."""
+    """Run an analysis, in a new folder by default; give its results folder."""
 
-    def analyse(**inputs):
-        folder = tmp_path_factory.mktemp('joint')
+    def analyse(folder=None, **inputs):
+        folder = folder or tmp_path_factory.mktemp('joint')
         workflow = build(
             folder / 'work',
             simulated,
@@ -122,6 +122,22 @@ def test_t_and_f(analyse):
     assert 'Not corrected over contrasts, for want of a common scale: TFCE.' in text
     sidecar = results / 'contrast-any_stat-p_desc-voxelContrastsFWE_statmap.json'
     assert json.loads(sidecar.read_text())['Tests'] == ['t(5), two-sided', 'F(2, 5)']
+
+
+def times(folder):
+    """When each node last computed, by its name."""
+    return {path.parent.name: path.stat().st_mtime_ns for path in folder.rglob('result_*.pklz')}
+
+
+def test_adding_it_permutes_nothing_again(analyse, tmp_path):
+    contrasts = {'age': 'age'}
+    analyse(tmp_path, contrasts=contrasts, correct_contrasts=False)
+    before = times(tmp_path / 'work')
+    analyse(tmp_path, contrasts=contrasts)
+    after = times(tmp_path / 'work')
+    assert {'correct_contrasts', 'ds_joint'} <= set(after) - set(before)
+    again = {name for name in before if after[name] != before[name]}
+    assert again <= {'make_report', 'ds_group', 'ds_contrast', 'list_contrasts'}
 
 
 def test_without_it_nothing_differs(analyse, finished, digests):
