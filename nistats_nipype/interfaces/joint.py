@@ -26,7 +26,7 @@ _SHARED = (
     'Generator',
     'NumberOfPermutationsAskedFor',
     'NumberOfPossibleRelabellings',
-    'NumberOfRelabellings',
+    'PermutationMethod',
     'ScheduleDigest',
     'Seed',
 )
@@ -46,20 +46,22 @@ class _Test(NamedTuple):
     """What one contrast tested."""
 
     kind: str
+    #: Of the statistic: t or F, v or G, or pseudo-t.
+    name: str
     sidedness: str
     #: Of the effect and of the error.
     dof: tuple
 
     def __str__(self):
-        effect, error = self.dof
-        if self.kind == 'F':
-            return f'F({effect}, {error})'
-        return f't({error}), {self.sidedness}'
+        dof = ', '.join(map(str, self.dof[self.kind == 't' :]))
+        side = f', {self.sidedness}' if self.kind == 't' else ''
+        return f'{self.name}({dof}){side}'
 
 
 class _Family(NamedTuple):
     """A statistic of all contrasts on one scale: for each, rows over voxels and relabellings."""
 
+    scale: str
     observed: list
     #: Smallest values that tie with the observed ones.
     limits: list
@@ -146,38 +148,42 @@ class CorrectContrasts(SimpleInterface):
         names, tests = self._load_tests()
         schedule, n_possible = load_schedule_metadata(inputs.metadata_files[0])
         shared = {key: schedule[key] for key in _SHARED}
-        n, exhaustive = shared['NumberOfRelabellings'], shared['Exhaustive']
-        warn_of_few(inputs.tail, n, exhaustive)
+        exhaustive = shared['Exhaustive']
         space = load_space(inputs.mask_file)
         families, left_out = self._gather(tests, space.n_points)
-        null = pd.DataFrame({'relabelling': range(n)})
+        n = len(families['voxel'].nulls[0])
+        table = pd.DataFrame({'relabelling': range(n)})
         metadata = {
             **shared,
             'Method': 'permutation, maximum statistic over voxels and contrasts',
             'Contrasts': names,
             'Tests': list(map(str, tests)),
-            'VoxelwiseScale': 'z of the parametric p of each test',
+            'VoxelwiseScale': families['voxel'].scale,
             'LeftOut': left_out,
         }
         for name, family in families.items():
             joint = correct_jointly(family.limits, family.nulls)
+            null = joint.null[~np.isnan(joint.null)]
             found = approximate(
                 joint.p_fwe.ravel(),
-                joint.null,
+                null,
                 np.ravel(family.observed),
                 tail='none' if name == 'extent' else inputs.tail,
                 n_possible=n_possible,
             )
             p = found.p.reshape(joint.p_fwe.shape)
             self._save_maps('' if name == 'voxel' else f'{name}_', p, space, cwd)
-            null['max_z' if name == 'voxel' else f'max_{name}'] = joint.null
+            table[f'max_{family.scale}'] = joint.null
             counted = float(np.nanmin(joint.p_fwe))
-            described = correction_metadata(found, joint.null, counted, inputs.tail, exhaustive)
+            described = correction_metadata(found, null, counted, inputs.tail, exhaustive)
             described['SmallestCorrectedP'] = np.nanmin(p, axis=1).tolist()
             described['SmallestPossibleP'] = found.smallest
             for key, value in described.items():
                 metadata.setdefault(key, {})[name] = value
-        self._results['null_file'] = save_table(null, cwd / 'null.tsv')
+        metadata['NumberOfRelabellings'] = len(null)
+        metadata['NumberOfRelabellingsLeftOut'] = n - len(null)
+        warn_of_few(inputs.tail, len(null), exhaustive)
+        self._results['null_file'] = save_table(table, cwd / 'null.tsv')
         self._results['metadata_file'] = save_json(metadata, cwd / 'contrasts.json')
         return runtime
 
@@ -209,7 +215,8 @@ class CorrectContrasts(SimpleInterface):
         tests = []
         for contrast, found in zip(contrasts, metadata, strict=True):
             dof_effect = partition(matrix, contrast.weights).interest.shape[1]
-            tests.append(_Test(contrast.kind, found['Sidedness'], (dof_effect, dof_error)))
+            dof = dof_effect, dof_error
+            tests.append(_Test(contrast.kind, found['StatisticName'], found['Sidedness'], dof))
         return names, tests
 
     def _gather(self, tests, n_points):
@@ -228,7 +235,7 @@ class CorrectContrasts(SimpleInterface):
                 if reason:
                     left_out[name] = reason
                 else:
-                    families[name] = _spatial([each[name] for each in spatial])
+                    families[name] = _as_they_are(name, [each[name] for each in spatial])
         return families, left_out
 
     def _save_maps(self, prefix, p, space, cwd):
@@ -247,15 +254,17 @@ def _check_schedules(names, metadata):
     from ..exceptions import ScheduleError
 
     digests = [each.get('ScheduleDigest', 'unknown') for each in metadata]
-    if len(set(digests)) > 1 or 'unknown' in digests:
+    methods = {each.get('PermutationMethod') for each in metadata}
+    if len(set(digests)) > 1 or len(methods) > 1 or 'unknown' in digests:
         raise ScheduleError(
             'The contrasts were not permuted with the same relabellings.',
             found='; '.join(
-                f'{name}: errors {each.get("Errors", "unknown")}, '
+                f'{name}: {each.get("PermutationMethod", "method unknown")}, '
+                f'errors {each.get("Errors", "unknown")}, '
                 f'{each["NumberOfRelabellings"]} relabellings, schedule {digest[:8]}'
                 for name, each, digest in zip(names, metadata, digests, strict=True)
             ),
-            expected='one schedule for all: the same errors, n_perm, seed, blocks and design',
+            expected='one schedule for all: the same design, method, errors, blocks, n_perm, seed',
             advice="Set errors to 'exchangeable' or 'symmetric' (--errors) where 'auto' chose "
             'differently; give MergePermutations the schedule_metadata_file.',
         )
@@ -274,27 +283,39 @@ def _check_points(extremes, n_points):
 
 
 def _voxelwise(tests, extremes):
-    """Put t and F of all contrasts on z."""
+    """Put t, F, v and G of all contrasts on z; pseudo-t has no parametric p."""
+    from ..exceptions import InputError
     from ..stats.joint import common_scores
 
-    pairs = [
-        (partial(common_scores, kind=test.kind, sidedness=test.sidedness, dof=test.dof), each)
-        for test, each in zip(tests, extremes, strict=True)
-    ]
+    if any(test.name.startswith('pseudo') for test in tests):
+        if len(set(tests)) > 1:
+            raise InputError(
+                'A pseudo-t can be compared with its like alone.',
+                found='; '.join(map(str, tests)),
+                expected='contrasts of one kind, side and degrees of freedom',
+                advice='Leave out the smoothing of the variance, or the contrasts that differ.',
+            )
+        return _as_they_are(tests[0].name.replace('-', '_'), extremes)
+    pairs = []
+    for test, each in zip(tests, extremes, strict=True):
+        scale = 'z' if test.name in ('v', 'G') else 'r'
+        about = {'kind': test.kind, 'sidedness': test.sidedness, 'dof': test.dof, 'scale': scale}
+        pairs.append((partial(common_scores, **about), each))
     return _Family(
+        scale='z',
         observed=[scores(each.observed) for scores, each in pairs],
         limits=[scores(each.observed, tie=True) for scores, each in pairs],
         nulls=[scores(each.null) for scores, each in pairs],
     )
 
 
-def _spatial(extremes):
-    """A spatial statistic of all contrasts, as it is."""
-    from ..stats.spatial import RELATIVE_TIE
+def _as_they_are(name, extremes):
+    """Compare a statistic of all contrasts without more ado."""
+    from ..stats.engines import lowest_tie
 
     observed = [each.observed for each in extremes]
-    limits = [row * (1.0 - RELATIVE_TIE) for row in observed]
-    return _Family(observed, limits, [each.null for each in extremes])
+    limits = [lowest_tie(row, 'stat') for row in observed]
+    return _Family(name, observed, limits, [each.null for each in extremes])
 
 
 def _why_incomparable(tests, settings):

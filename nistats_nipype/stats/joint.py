@@ -3,9 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy import special
 
 from ..exceptions import ScheduleError
 from .distributions import f_to_z, t_to_z
+from .engines import lowest_tie
 
 
 class JointResult(NamedTuple):
@@ -17,7 +19,8 @@ class JointResult(NamedTuple):
         Share of the relabellings whose maximum over points and contrasts reaches the observed
         value; NaN where nothing was tested.
     null : ndarray of shape (B,), float64
-        That maximum for every relabelling, the observed one first.
+        That maximum for every relabelling, the observed one first; NaN for those that leave no
+        statistic of any contrast and do not count.
     """
 
     p_fwe: np.ndarray
@@ -37,7 +40,8 @@ def correct_jointly(limits, nulls):
         observed value but for a tolerance of ties. NaN where nothing was tested.
     nulls : sequence of C array-like of shape (B,)
         For each contrast, the maximum over the points of every relabelling. The relabellings
-        must be those of all contrasts, in one order, and the values on one scale.
+        must be those of all contrasts, in one order, and the values on one scale. NaN for
+        those that leave no statistic.
 
     Returns
     -------
@@ -71,13 +75,14 @@ def correct_jointly(limits, nulls):
             expected='one schedule for all contrasts',
             advice='Permute all contrasts with the same schedule.',
         )
-    null = np.max(nulls, axis=0)
-    reached = null.size - np.searchsorted(np.sort(null), limits, side='left')
-    return JointResult(np.where(np.isnan(limits), np.nan, reached / null.size), null)
+    null = np.fmax.reduce(nulls)
+    counted = np.sort(null[~np.isnan(null)])
+    reached = counted.size - np.searchsorted(counted, limits, side='left')
+    return JointResult(np.where(np.isnan(limits), np.nan, reached / counted.size), null)
 
 
-def common_scores(extreme, kind, sidedness, dof, *, tie=False):
-    """Put t and F of any degrees of freedom on one scale: z of the parametric p of the test.
+def common_scores(extreme, kind, sidedness, dof, *, scale='r', tie=False):
+    """Put statistics of any degrees of freedom on one scale: z of the parametric p of the test.
 
     On two sides t is tested as its square, an F with one degree of freedom of the effect.
 
@@ -87,13 +92,18 @@ def common_scores(extreme, kind, sidedness, dof, *, tie=False):
         F, or t turned so that large values are extreme, see
         :func:`nistats_nipype.stats.approximation.on_side`; NaN stays NaN.
     kind : {'t', 'F'}
+        Likewise of v and G.
     sidedness : {'two-sided', 'positive', 'negative'}
         Side of t; F has one side.
     dof : tuple of (int, int)
         Degrees of freedom of the effect (1 for t) and of the error.
+    scale : {'r', 'z'}, default 'r'
+        With 'z', ``extreme`` are the scores that v and G are compared on (one-sided, without
+        the sign on two sides) in place of t and F; the degrees of freedom of the error are
+        in them already.
     tie : bool, default False
-        Give the smallest score that ties: that of a correlation smaller by the tolerance with
-        which the voxelwise test compares (1e-10).
+        Give the smallest score that ties with the tolerance of the voxelwise test, see
+        :func:`nistats_nipype.stats.engines.lowest_tie`.
 
     Returns
     -------
@@ -110,14 +120,18 @@ def common_scores(extreme, kind, sidedness, dof, *, tie=False):
     array([1.561, 2.453])
     """
     effect, error = dof
+    one_sided = kind == 't' and sidedness != 'two-sided'
     extreme = np.asarray(extreme, dtype=np.float64)
+    if scale == 'z':
+        z = lowest_tie(extreme, scale) if tie else extreme
+        if one_sided or effect > 1:
+            return z
+        return -special.ndtri_exp(np.log(2.0) + special.log_ndtr(-np.maximum(z, 0.0)))
     # Of t the size is t; the correlation is size / sqrt(error + size^2) for both.
     size = np.sqrt(effect * extreme) if kind == 'F' else extreme
     if tie:
-        from .kernels import TIE  # needs Numba
-
-        r = size / np.sqrt(error + size**2) - TIE
+        r = lowest_tie(size / np.sqrt(error + size**2), scale)
         size = r * np.sqrt(error / (1.0 - r**2))
-    if kind == 't' and sidedness != 'two-sided':
+    if one_sided:
         return t_to_z(size, error)
     return f_to_z(np.maximum(size, 0.0) ** 2 / effect, effect, error)

@@ -35,7 +35,14 @@ def permute_all(run, group):
     """Permute contrasts of the first maps of the group; give what CorrectContrasts takes."""
 
     def permute_all(
-        formula, definitions, *, n_maps=6, sidedness='two-sided', spatial=None, **drawing
+        formula,
+        definitions,
+        *,
+        n_maps=6,
+        sidedness='two-sided',
+        spatial=None,
+        variance_fwhm_mm=0.0,
+        **drawing,
     ):
         build = BuildDesign(in_files=group.in_files[:n_maps])
         if formula is not None:
@@ -56,6 +63,7 @@ def permute_all(run, group):
                 'schedule_file': drawn.schedule_file,
                 'mask_file': group.mask_file,
                 'sidedness': side,
+                'variance_fwhm_mm': variance_fwhm_mm,
             }
             merging = {
                 'mask_file': group.mask_file,
@@ -193,6 +201,62 @@ def test_a_single_contrast_keeps_its_p(run, permute_all, read, definition, sided
         np.testing.assert_array_equal(read(p_file), read(getattr(merged, f'{name}_p_fwe_file')))
 
 
+@pytest.fixture
+def variance_groups_file(new_folder):
+    path = new_folder() / 'groups.csv'
+    path.write_text('\n'.join(['1', '2'] * 6))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ('kind', 'definition'), [('v', AGE), ('G', [PATIENT, AGE]), ('pseudo-t', AGE)]
+)
+def test_a_single_contrast_of_any_statistic_keeps_its_p(
+    run, permute_all, read, read_json, variance_groups_file, kind, definition
+):
+    inputs = {'variance_groups_file': variance_groups_file}
+    inputs = {'variance_fwhm_mm': 20.0} if kind == 'pseudo-t' else inputs
+    found = permute_all('group + age', {'a': definition}, n_maps=12, n_perm=99, **inputs)
+    outputs = run(CorrectContrasts(**found.inputs))
+    np.testing.assert_array_equal(read(outputs.p_fwe_files[0]), read(found.p_files[0]))
+    metadata = read_json(outputs.metadata_file)
+    assert metadata['Tests'][0].startswith(f'{kind}(')
+    assert metadata['VoxelwiseScale'] == ('pseudo_t' if kind == 'pseudo-t' else 'z')
+
+
+def test_v_and_g_are_compared_on_the_p_of_their_tests(
+    run, permute_all, read, group, variance_groups_file
+):
+    definitions = {'a': AGE, 'b': [PATIENT, AGE]}
+    found = permute_all(
+        'group + age', definitions, n_maps=12, n_perm=99,
+        variance_groups_file=variance_groups_file,
+    )  # fmt: skip
+    outputs = run(CorrectContrasts(**found.inputs))
+    v, g = (np.load(path) for path in found.inputs['extremes_files'])
+    # Scores of v are of one side, without the sign.
+    observed, null = (stats.norm.isf(2 * stats.norm.sf(v[f'voxel_{name}'])) for name in
+                      ('observed', 'null'))  # fmt: skip
+    maxima = np.maximum(null, g['voxel_null'])
+    for path, row in zip(outputs.p_fwe_files, (observed, g['voxel_observed']), strict=True):
+        p = (maxima[:, None] >= row - 1e-7 * (1 + np.abs(row))).mean(axis=0)
+        np.testing.assert_array_equal(read(path, group.mask), p.astype(np.float32))
+
+
+def test_pseudo_t_is_compared_with_its_like(run, permute_all, refuse, read, group):
+    about = {'n_maps': 12, 'n_perm': 99, 'variance_fwhm_mm': 20.0}
+    found = permute_all('group + age', {'a': AGE, 'b': PATIENT}, **about)
+    outputs = run(CorrectContrasts(**found.inputs))
+    both = [np.load(path) for path in found.inputs['extremes_files']]
+    maxima = np.max([each['voxel_null'] for each in both], axis=0)
+    for path, each in zip(outputs.p_fwe_files, both, strict=True):
+        p = (maxima[:, None] >= each['voxel_observed'] * (1 - TIE)).mean(axis=0)
+        np.testing.assert_array_equal(read(path, group.mask), p.astype(np.float32))
+    found = permute_all('group + age', {'a': AGE, 'b': [PATIENT, AGE]}, **about)
+    words = ['pseudo-t(9), two-sided; pseudo-F(2, 9)', 'its like alone']
+    refuse(CorrectContrasts(**found.inputs), InputError, *words)
+
+
 def test_spatial_p_are_those_of_enumeration(run, permute_all, group, read, read_json):
     """Extent and mass from scipy.ndimage, on t of all flips."""
     definitions = {'a': 'group[control]', 'b': 'group[patient]'}
@@ -284,11 +348,11 @@ def test_a_tail_is_fitted_to_the_joint_null(run, permute_all, read, read_json, g
 
 def test_auto_that_chose_differently(permute_all, refuse):
     found = permute_all('age', {'mean': 'intercept', 'slope': AGE}, n_perm=19)
-    words = ['mean: errors symmetric, 20', 'slope: errors exchangeable, 20', '--errors']
+    words = ['mean: freedman-lane, errors symmetric', 'slope: freedman-lane, errors exchangeable']
     refuse(CorrectContrasts(**found.inputs), ScheduleError, 'not permuted with', *words)
 
 
-@pytest.mark.parametrize('drawing', [{'seed': 4}, {'n_perm': 20}])
+@pytest.mark.parametrize('drawing', [{'seed': 4}, {'n_perm': 20}, {'method': 'manly'}])
 def test_other_relabellings(permute_all, refuse, drawing):
     one = permute_all('age', {'a': AGE}, n_perm=19)
     other = permute_all('age', {'b': AGE}, **{'n_perm': 19, **drawing})

@@ -104,3 +104,23 @@ def test_digest_tells_schedules_apart():
     others = {digest(errors=errors) for errors in ('symmetric', 'exchangeable', 'both')}
     assert len(others) == 3
     assert len({*others, digest(blocks=np.repeat([1, 2], 6))}) == 4
+
+
+def test_relabellings_without_a_statistic_do_not_count():
+    """One that has a statistic of one contrast counts with that."""
+    nulls = [[2.0, np.nan, 1.0, np.nan], [1.0, 3.0, 0.0, np.nan]]
+    found = correct_jointly([[2.0], [3.0]], nulls)
+    np.testing.assert_array_equal(found.null, [2, 3, 1, np.nan])
+    np.testing.assert_array_equal(found.p_fwe, [[2 / 3], [1 / 3]])
+
+
+def test_scores_of_v_and_g_become_those_of_their_test():
+    z = np.array([0.0, 0.3, 2.0, 9.0])
+    about = {'dof': (1, 12), 'scale': 'z'}
+    for kind in ('t', 'F'):
+        two_sided = common_scores(z, kind, 'two-sided', **about)
+        np.testing.assert_allclose(stats.norm.sf(two_sided), 2 * stats.norm.sf(z), rtol=1e-12)
+    np.testing.assert_array_equal(common_scores(z, 't', 'positive', **about), z)
+    np.testing.assert_array_equal(common_scores(z, 'F', 'positive', (2, 12), scale='z'), z)
+    lower = common_scores(z, 'F', 'positive', (2, 12), scale='z', tie=True)
+    np.testing.assert_allclose(z - lower, 1e-8 * (1 + z), rtol=1e-5)
