@@ -120,10 +120,10 @@ class CorrectContrasts(SimpleInterface):
     """Correct p over voxels and contrasts together, as PALM's ``-corrcon``.
 
     All contrasts must have been permuted with the same relabellings. Voxelwise, contrasts are
-    compared on z of the parametric p of their test, so that t and F of any degrees of freedom
-    and side go together. Cluster extent, cluster mass and TFCE are compared as they are; where
-    contrasts differ in kind, degrees of freedom, side or settings they are left out, and the
-    metadata say so.
+    compared on z of the parametric p of their test, so that t and F (v and G) of any degrees of
+    freedom and side go together. Cluster extent, cluster mass, TFCE and pseudo-t are compared as
+    they are, where contrasts agree in kind, degrees of freedom, side and settings. Otherwise
+    pseudo-t is refused, the others are left out, and the metadata say so.
 
     Examples
     --------
@@ -135,20 +135,16 @@ class CorrectContrasts(SimpleInterface):
     output_spec = _CorrectContrastsOutputSpec
 
     def _run_interface(self, runtime):
-        import numpy as np
         import pandas as pd
 
         from ..images.files import save_json, save_table
         from ..images.observations import load_space
-        from ..stats.approximation import approximate
-        from ..stats.joint import correct_jointly
 
         inputs, cwd = self.inputs, Path(runtime.cwd)
         self._check_lengths()
         names, tests = self._load_tests()
         schedule, n_possible = load_schedule_metadata(inputs.metadata_files[0])
         shared = {key: schedule[key] for key in _SHARED}
-        exhaustive = shared['Exhaustive']
         space = load_space(inputs.mask_file)
         families, left_out = self._gather(tests, space.n_points)
         n = len(families['voxel'].nulls[0])
@@ -162,27 +158,16 @@ class CorrectContrasts(SimpleInterface):
             'LeftOut': left_out,
         }
         for name, family in families.items():
-            joint = correct_jointly(family.limits, family.nulls)
-            null = joint.null[~np.isnan(joint.null)]
-            found = approximate(
-                joint.p_fwe.ravel(),
-                null,
-                np.ravel(family.observed),
-                tail='none' if name == 'extent' else inputs.tail,
-                n_possible=n_possible,
-            )
-            p = found.p.reshape(joint.p_fwe.shape)
+            tail = 'none' if name == 'extent' else inputs.tail
+            p, null, evidence = _correct(family, tail, n_possible, shared['Exhaustive'])
             self._save_maps('' if name == 'voxel' else f'{name}_', p, space, cwd)
-            table[f'max_{family.scale}'] = joint.null
-            counted = float(np.nanmin(joint.p_fwe))
-            described = correction_metadata(found, null, counted, inputs.tail, exhaustive)
-            described['SmallestCorrectedP'] = np.nanmin(p, axis=1).tolist()
-            described['SmallestPossibleP'] = found.smallest
-            for key, value in described.items():
+            table[f'max_{family.scale}'] = null
+            for key, value in evidence.items():
                 metadata.setdefault(key, {})[name] = value
-        metadata['NumberOfRelabellings'] = len(null)
-        metadata['NumberOfRelabellingsLeftOut'] = n - len(null)
-        warn_of_few(inputs.tail, len(null), exhaustive)
+        n_left_out = int(table[f'max_{families["voxel"].scale}'].isna().sum())
+        metadata['NumberOfRelabellings'] = n - n_left_out
+        metadata['NumberOfRelabellingsLeftOut'] = n_left_out
+        warn_of_few(inputs.tail, n - n_left_out, shared['Exhaustive'])
         self._results['null_file'] = save_table(table, cwd / 'null.tsv')
         self._results['metadata_file'] = save_json(metadata, cwd / 'contrasts.json')
         return runtime
@@ -306,6 +291,31 @@ def _voxelwise(tests, extremes):
         observed=[scores(each.observed) for scores, each in pairs],
         limits=[scores(each.observed, tie=True) for scores, each in pairs],
         nulls=[scores(each.null) for scores, each in pairs],
+    )
+
+
+def _correct(family, tail, n_possible, exhaustive):
+    """Corrected p of all contrasts (C, V), the joint null (B,), and what is known of them."""
+    import numpy as np
+
+    from ..stats.approximation import approximate
+    from ..stats.joint import correct_jointly
+
+    counted, null = correct_jointly(family.limits, family.nulls)
+    usable = null[~np.isnan(null)]
+    found = approximate(
+        counted.ravel(), usable, np.ravel(family.observed), tail=tail, n_possible=n_possible
+    )
+    p = found.p.reshape(counted.shape)
+    smallest = float(np.nanmin(counted))
+    return (
+        p,
+        null,
+        {
+            **correction_metadata(found, usable, smallest, tail, exhaustive),
+            'SmallestCorrectedP': np.nanmin(p, axis=1).tolist(),
+            'SmallestPossibleP': found.smallest,
+        },
     )
 
 
