@@ -88,6 +88,7 @@ def _model_arguments(args):
         'connectivity': args.connectivity,
         'subject_threshold': args.subject_threshold,
         'title': args.title,
+        'correct_contrasts': args.correct_contrasts,
         **_permutation_arguments(args),
     }
     contrasts = parse_contrasts(args.contrast)
@@ -104,6 +105,8 @@ def _permutation_arguments(args):
         'errors': args.errors,
         'tfce': args.tfce,
         'cluster_forming_z': args.cluster_forming_z,
+        'tail': args.tail,
+        'fdr_method': args.fdr_method,
         'omp_nthreads': args.n_threads,
     }
 
@@ -199,10 +202,17 @@ def _refuse_contradictions(args):
             expected='a model of its columns, or a column that names the maps',
             advice="For instance --formula 'group + age'; without --table, the mean is tested.",
         )
-    spatial = args.tfce or args.cluster_forming_z is not None
-    if not args.n_perm and (spatial or args.blocks):
+    unused = {
+        '--tfce': args.tfce,
+        '--cluster-forming-z': args.cluster_forming_z is not None,
+        '--blocks': args.blocks,
+        '--tail': args.tail != 'none',
+        '--fdr-method': args.fdr_method != 'BH',
+        '--correct-contrasts': args.correct_contrasts,
+    }
+    if not args.n_perm and any(unused.values()):
         raise InputError(
-            '--tfce, --cluster-forming-z and --blocks are for permutation inference.',
+            f'For permutation inference only: {", ".join(filter(unused.get, unused))}.',
             found='--n-perm 0',
             expected='--n-perm of at least 1',
         )
@@ -237,29 +247,52 @@ def _check_model(args, maps, contrasts):
     blocks = load_blocks(args.blocks) if args.blocks else None
     _require_contrasts(args, list(design.columns))
     require_full_rank(design)
-    notes = []
+    notes, errors = [], {}
     for name, definition in (contrasts or {'mean': 'intercept'}).items():
         contrast = define_contrast(name, definition, design)
-        notes += _note_resolution(args, design, contrast, args.alpha_fwe, blocks)
+        if args.n_perm:
+            schedule = _draw_schedule(args, design, contrast, blocks)
+            errors[name] = schedule.errors
+            side = contrast.tested_side(args.sidedness)
+            notes += _note_resolution(args, design, contrast, schedule, args.alpha_fwe, side)
+    if args.correct_contrasts and len(set(errors.values())) > 1:
+        raise ContrastError(
+            '--correct-contrasts needs the same relabellings for all contrasts.',
+            found=', '.join(f'{name}: errors {kind}' for name, kind in errors.items()),
+            expected='permutations for all, or sign flips for all',
+            advice='Choose --errors symmetric, which can test a mean, or leave contrasts out.',
+        )
     return notes
 
 
-def _note_resolution(args, design, contrast, alpha, blocks=None):
-    """Refuse a design that cannot be relabelled; note p values that no relabelling reaches."""
+def _draw_schedule(args, design, contrast, blocks=None):
+    """All relabellings if these will be used, otherwise two; refused if there are no two."""
     from ..stats.exchange import draw_schedule
 
-    if not args.n_perm:
-        return []
-    matrix = design.to_numpy()
-    # One relabelling tells whether there are any, and how many there could be.
-    schedule = draw_schedule(matrix, contrast.weights, n_perm=1, errors=args.errors, blocks=blocks)
+    def draw(n_perm):
+        matrix, weights = design.to_numpy(), contrast.weights
+        return draw_schedule(matrix, weights, n_perm=n_perm, errors=args.errors, blocks=blocks)
+
+    schedule = draw(1)
+    return draw(args.n_perm) if schedule.n_possible <= args.n_perm + 1 else schedule
+
+
+def _note_resolution(args, design, contrast, schedule, alpha, side):
+    """Note corrected p values that no relabelling reaches."""
+    from ..stats.approximation import smallest_of_schedule
+
     n_used = min(args.n_perm + 1, schedule.n_possible)
-    if 1 / n_used <= alpha:
+    if schedule.exhaustive:
+        limit = 'the design allows'
+        smallest = smallest_of_schedule(schedule, design.to_numpy(), contrast.weights, side)
+    else:
+        limit = '--n-perm gives'
+        smallest = 1 / n_used if args.tail == 'none' else 0.0
+    if smallest <= alpha:
         return []
-    limit = 'the design allows' if schedule.n_possible <= args.n_perm else '--n-perm gives'
     return [
         f'{contrast.name}: nothing can reach FWE-corrected p < {alpha:g}; of the '
-        f'{n_used} relabellings that {limit}, the smallest p is {1 / n_used:.2g}.'
+        f'{n_used} relabellings that {limit}, the smallest p is {smallest:.2g}.'
     ]
 
 
@@ -284,7 +317,10 @@ def build_demo(args, out_dir):
     contrasts = {'left vs right': 'intercept'}
     design = intercept_only(args.n_subjects)
     contrast = define_contrast('left vs right', 'intercept', design)
-    notes = _note_resolution(args, design, contrast, alpha=0.05)
+    notes = []
+    if args.n_perm:
+        schedule = _draw_schedule(args, design, contrast)
+        notes = _note_resolution(args, design, contrast, schedule, 0.05, 'two-sided')
     second_level_wf = _init_workflow(
         contrasts=contrasts,
         title='Left against right button press (simulated)',

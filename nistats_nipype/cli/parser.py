@@ -109,7 +109,11 @@ def _add_run(commands):
 def _add_analysis(parser):
     _add_maps(parser)
     _add_model(parser)
-    _add_permutation(parser)
+    _add_permutation(parser).add_argument(
+        '--correct-contrasts',
+        action='store_true',
+        help='correct p over voxels and contrasts together, too (-corrcon of PALM)',
+    )
     _add_thresholds(parser)
     parser.add_argument('--title', default='Second-level analysis', help='title of the report')
     _add_execution(parser)
@@ -219,6 +223,7 @@ def _add_model(parser):
 
 
 def _add_permutation(parser):
+    """Add the options of every permutation test; give their group."""
     group = parser.add_argument_group('permutation inference')
     group.add_argument(
         '--n-perm',
@@ -256,6 +261,21 @@ def _add_permutation(parser):
         metavar='Z',
         help='add inference on extent and mass of the clusters beyond this z, for instance 3.1',
     )
+    group.add_argument(
+        '--tail',
+        choices=('none', 'gpd', 'gamma'),
+        default='none',
+        help='read small corrected p off a distribution fitted to the null: generalised Pareto '
+        'for its upper tail, or gamma for all of it (default: %(default)s)',
+    )
+    group.add_argument(
+        '--fdr-method',
+        choices=('BH', 'BKY'),
+        default='BH',
+        help='false discovery rate by Benjamini-Hochberg, or Benjamini-Krieger-Yekutieli at .05 '
+        '(default: %(default)s)',
+    )
+    return group
 
 
 def _add_thresholds(parser):

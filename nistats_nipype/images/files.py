@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import uuid
+import warnings
 import zipfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +24,14 @@ _EXACT_FLOATS = (
     {'float_precision': 'round_trip'}
     if tuple(map(int, pd.__version__.split('.')[:2])) < (3, 1)
     else {}
+)
+#: What pandas raises for a file that is no table.
+_UNREADABLE = (
+    OSError,
+    UnicodeDecodeError,
+    pd.errors.EmptyDataError,
+    pd.errors.ParserError,
+    pd.errors.ParserWarning,
 )
 
 
@@ -141,15 +150,21 @@ def load_table(path):
     Raises
     ------
     InputError
-        If the file is missing or cannot be read as a table.
+        If the file is missing or cannot be read as a table, or a row has more cells than there
+        are columns.
     """
     sep = ',' if str(path).lower().endswith('.csv') else '\t'
     try:
-        return pd.read_csv(path, sep=sep, na_values=['n/a'], **_EXACT_FLOATS)
-    except (OSError, pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter('error', pd.errors.ParserWarning)
+            # By default a surplus cell in the first row makes pandas shift all columns.
+            return pd.read_csv(path, sep=sep, na_values=['n/a'], index_col=False, **_EXACT_FLOATS)
+    except _UNREADABLE as error:
+        # pandas names the line of a surplus cell, but of the first row, where it warns only.
+        surplus = isinstance(error, pd.errors.ParserWarning)
         raise InputError(
             f'{path} could not be read as a table.',
-            found=str(error),
+            found='more cells in line 2 than in the header' if surplus else str(error),
             expected='a header line and one row per observation, tab-separated (comma in .csv)',
             advice='Open the file and check its separator.',
         ) from error

@@ -2,6 +2,7 @@
 
 from .design import BuildDesign, DefineContrast
 from .fetch import FetchLocalizer, SimulateGroup
+from .joint import CorrectContrasts
 from .model import ComputeContrast, FitGLM
 from .permutation import MergePermutations, Permute
 from .plot import (
@@ -16,7 +17,7 @@ from .prepare import ApplyMask, ComputeMask, Smooth
 from .report import MakeReport, SummarizeContrast
 from .schedule import DefineVarianceGroups, DrawSchedule
 from .sequential import MergeSequential, PermuteSequential
-from .sink import SinkContrast, SinkGroup
+from .sink import SinkContrast, SinkGroup, SinkJoint
 from .spatial import MergeSpatial, PermuteSpatial
 from .tails import FitTails
 from .threshold import TableClusters, Threshold
@@ -26,6 +27,7 @@ __all__ = [
     'BuildDesign',
     'ComputeContrast',
     'ComputeMask',
+    'CorrectContrasts',
     'DefineContrast',
     'DefineVarianceGroups',
     'DrawSchedule',
@@ -48,6 +50,7 @@ __all__ = [
     'SimulateGroup',
     'SinkContrast',
     'SinkGroup',
+    'SinkJoint',
     'Smooth',
     'SummarizeContrast',
     'TableClusters',

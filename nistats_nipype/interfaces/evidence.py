@@ -118,6 +118,36 @@ def tail_metadata(found, name):
     }
 
 
+def correction_metadata(found, null, counted, tail, exhaustive):
+    """Describe the corrected p values of one statistic.
+
+    Parameters
+    ----------
+    found : nistats_nipype.stats.approximation.Approximation
+    null : ndarray of shape (B,)
+        Maxima, the observed one first.
+    counted : float
+        The smallest corrected p by counting.
+    tail : str
+        What was fitted: 'none', 'gpd' or 'gamma'.
+    exhaustive : bool
+        Whether the relabellings are all that are possible.
+
+    Returns
+    -------
+    dict
+    """
+    import numpy as np
+
+    return {
+        'CorrectedPValue': found.method,
+        'Tail': tail_metadata(found, tail),
+        'MonteCarlo': interval_metadata(counted, len(null), exhaustive),
+        'ObservedMaximum': float(null[0]),
+        'SmallestCorrectedP': float(np.nanmin(found.p)),
+    }
+
+
 def interval_metadata(p, n, exhaustive):
     """Say how far p values by counting can be from those of all possible relabellings.
 

@@ -1,5 +1,65 @@
 """Read the files that one interface hands to another, and check that they fit."""
 
+from typing import Any, NamedTuple
+
+
+class Extremes(NamedTuple):
+    """A statistic and its null distribution in double precision, large values extreme.
+
+    Attributes
+    ----------
+    observed : ndarray of shape (V,)
+        NaN where nothing was tested.
+    null : ndarray of shape (B,)
+        Maximum of every relabelling, the observed one first.
+    """
+
+    observed: Any
+    null: Any
+
+
+def save_extremes(path, extremes):
+    """Write statistics for the correction over contrasts.
+
+    Parameters
+    ----------
+    path : path-like
+        An ``.npz`` file.
+    extremes : dict of {str: Extremes}
+        By the name of the statistic.
+
+    Returns
+    -------
+    str
+        The absolute path.
+    """
+    from ..images.files import save_arrays
+
+    return save_arrays(
+        path,
+        **{
+            f'{name}_{field}': array
+            for name, each in extremes.items()
+            for field, array in each._asdict().items()
+        },
+    )
+
+
+def load_extremes(path):
+    """Read what :func:`save_extremes` wrote."""
+    from ..exceptions import InputError
+    from ..images.files import load_arrays
+
+    arrays = load_arrays(path)
+    names = [name.removesuffix('_null') for name in arrays if name.endswith('_null')]
+    if sorted(arrays) != sorted(f'{name}_{field}' for name in names for field in Extremes._fields):
+        raise InputError(
+            f'{path} does not hold observed statistics and their null distributions.',
+            found=f'arrays {", ".join(sorted(arrays))}',
+            advice='Give the extremes_file of MergePermutations or MergeSpatial.',
+        )
+    return {name: Extremes(arrays[f'{name}_observed'], arrays[f'{name}_null']) for name in names}
+
 
 def load_design(path):
     """Read a design matrix, and refuse columns that do not hold finite numbers."""

@@ -13,14 +13,8 @@ from nipype.interfaces.base import (
 )
 
 from ..exceptions import InputError
-from .evidence import (
-    interval_metadata,
-    load_schedule_metadata,
-    method_metadata,
-    tail_metadata,
-    warn_of_few,
-)
-from .loaders import load_chunk, load_contrast, load_design
+from .evidence import correction_metadata, load_schedule_metadata, method_metadata, warn_of_few
+from .loaders import Extremes, load_chunk, load_contrast, load_design, save_extremes
 from .request import PermuteInputSpec, load_request, save_chunk
 from .tails import load_tails
 
@@ -106,6 +100,7 @@ class _MergePermutationsOutputSpec(TraitedSpec):
     q_fdr_file = File(exists=True, desc='FDR-adjusted permutation p; 1 outside the mask')
     logq_fdr_file = File(exists=True, desc='-log10 of the FDR-adjusted p; 0 outside the mask')
     null_file = File(exists=True, desc='maximum statistic of every relabelling (TSV)')
+    extremes_file = File(exists=True, desc='observed statistic and maxima for CorrectContrasts')
     metadata_file = File(exists=True, desc='how the p values were made (JSON)')
 
 
@@ -129,6 +124,7 @@ class MergePermutations(SimpleInterface):
         import numpy as np
 
         from ..images.files import save_json, save_table
+        from ..stats.approximation import on_side
         from ..stats.correction import corrected_z
 
         cwd = Path(runtime.cwd)
@@ -152,6 +148,8 @@ class MergePermutations(SimpleInterface):
         metadata['SmallestFDRAdjustedP'] = float(np.nanmin(q))
         null = _null_table(result.null, metadata['NullOf'], side)
         self._results['null_file'] = save_table(null, cwd / 'null.tsv')
+        extremes = {'voxel': Extremes(on_side(result.observed, side), result.null)}
+        self._results['extremes_file'] = save_extremes(cwd / 'extremes.npz', extremes)
         self._results['metadata_file'] = save_json(metadata, cwd / 'permutation.json')
         return runtime
 
@@ -188,7 +186,7 @@ class MergePermutations(SimpleInterface):
             n_possible=n_possible,
         )
         tested = ~np.isnan(result.stat)
-        smallest_counted = float(np.nanmin(result.p_fwe))
+        counted = float(np.nanmin(result.p_fwe))
         metadata = {
             **schedule,
             'Sidedness': side,
@@ -198,13 +196,9 @@ class MergePermutations(SimpleInterface):
             'SmallestPossibleP': found.smallest,
             'PValue': 'share of the relabellings, the observed one included, that reach the '
             'observed value',
-            'CorrectedPValue': found.method,
-            'Tail': tail_metadata(found, inputs.tail),
-            'MonteCarlo': interval_metadata(smallest_counted, n, exhaustive),
+            **correction_metadata(found, null, counted, inputs.tail, exhaustive),
             'NumberOfVoxelsTested': int(tested.sum()),
             'NumberOfVoxelsNotTested': int((~tested).sum()),
-            'ObservedMaximum': float(result.null[0]),
-            'SmallestCorrectedP': float(np.nanmin(found.p)),
             'FDRMethod': inputs.fdr_method,
             'FDRAlpha': inputs.fdr_alpha if inputs.fdr_method == 'BKY' else None,
         }

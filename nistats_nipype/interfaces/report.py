@@ -129,6 +129,9 @@ class _MakeReportInputSpec(BaseInterfaceInputSpec):
     design_file = File(exists=True, mandatory=True, desc='design matrix (TSV)')
     losses_file = File(exists=True, mandatory=True, desc='voxels that each map lacks (TSV)')
     model_metadata_file = File(exists=True, mandatory=True, desc='metadata of the fit (JSON)')
+    contrasts_metadata_file = File(
+        exists=True, desc='metadata of the correction over contrasts (JSON)'
+    )
     design_figure_file = File(exists=True, desc='figure of the design')
     subjects_figure_file = File(exists=True, desc='figure of all subjects')
     coverage_figure_file = File(exists=True, desc='figure of the coverage')
@@ -168,6 +171,8 @@ class MakeReport(SimpleInterface):
         inputs = self.inputs
         sections = [load_json(path) for path in inputs.section_files]
         model = load_json(inputs.model_metadata_file)
+        joint = inputs.contrasts_metadata_file
+        joint = load_json(joint) if isdefined(joint) else None
         design = load_table(inputs.design_file)
         preparation = {'fwhm_mm': inputs.fwhm_mm, 'mask_method': inputs.mask_method}
         versions = software_versions()
@@ -180,7 +185,7 @@ class MakeReport(SimpleInterface):
             title=inputs.title,
             summary=f'{model["NumberOfMaps"]} maps, {model["NumberOfVoxelsFitted"]:,} voxels, '
             f'{len(sections)} contrast{"s" * (len(sections) > 1)}.',
-            contrasts=[_contrast_section(section) for section in sections],
+            contrasts=[_contrast_section(section, joint) for section in sections],
             design=DesignSection(
                 self._figure('design', 'Design matrix and contrasts'), design.head(10)
             ),
@@ -195,7 +200,7 @@ class MakeReport(SimpleInterface):
                 ],
                 load_table(inputs.losses_file),
             ),
-            methods=methods_text(model, preparation, tests, versions),
+            methods=methods_text(model, preparation, tests, versions, joint),
             provenance=versions,
         )
         return runtime
@@ -207,22 +212,30 @@ class MakeReport(SimpleInterface):
         return Figure(path, caption, caption) if isdefined(path) else None
 
 
-def _contrast_section(section):
+def _contrast_section(section, joint):
     from ..images.files import load_table
-    from ..viz.prose import describe_dof, describe_permutation, describe_possible
+    from ..viz.prose import (
+        describe_dof,
+        describe_joint,
+        describe_permutation,
+        describe_possible,
+        describe_side,
+    )
     from ..viz.report import ContrastSection, Figure
 
     test, figures = section['metadata']['contrast'], section['figures']
     permutation = section['metadata'].get('permutation')
     facts = {
         'Statistic': f'{test["Statistic"]}, {describe_dof(test)} degrees of freedom',
-        'Sidedness': test['Sidedness'],
+        'Sidedness': describe_side(test['Statistic'], test['Sidedness']),
         'Table': f'clusters at the {section["clusters_at"]} threshold',
     }
     if permutation:
         facts['Relabellings'] = describe_permutation(permutation)
         facts['Relabellings possible'] = describe_possible(permutation)
         facts |= _describe_p(permutation)
+    if joint:
+        facts['Corrected over contrasts'] = describe_joint(joint, test['Contrast'])
     null = figures.get('null_figure_file')
     caption = 'Maximum statistic of every relabelling, with the observed and the critical value'
     return ContrastSection(

@@ -136,6 +136,7 @@ class DrawSchedule(SimpleInterface):
             'Exhaustive': schedule.exhaustive,
             'NumberOfPermutationsAskedFor': inputs.n_perm,
             'Seed': inputs.seed,
+            'ScheduleDigest': schedule.digest,
             'Generator': 'Philox, counter-based: row b depends on the seed and b',
         }
         self._results = {

@@ -1,7 +1,6 @@
 """Results under BIDS-derivative names, with JSON sidecars."""
 
 from pathlib import Path
-from typing import NamedTuple
 
 from nipype.interfaces.base import (
     BaseInterfaceInputSpec,
@@ -15,121 +14,7 @@ from nipype.interfaces.base import (
 )
 
 from .. import __version__
-
-
-class _Item(NamedTuple):
-    """How one input of a sink is named and described in the results folder."""
-
-    name: str
-    description: str
-    #: Metadata that the sidecar holds, of those that the sink was given; None: no sidecar.
-    metadata: tuple | None = ()
-
-
-_PARAMETRIC = ('model', 'contrast')
-_PERMUTATION = ('contrast', 'permutation')
-_SPATIAL = ('contrast', 'spatial')
-
-#: Corrected maps, and the desc label of their files.
-CORRECTED = {'fwe': 'voxelFWE', 'extent': 'extentFWE', 'mass': 'massFWE', 'tfce': 'tfceFWE'}
-_WORDS = {
-    'fwe': 'FWE-corrected permutation p',
-    'extent': 'FWE-corrected permutation p of the cluster extent',
-    'mass': 'FWE-corrected permutation p of the cluster mass',
-    'tfce': 'FWE-corrected permutation p of TFCE',
-}
-
-
-def _corrected_items():
-    """Names of the maps and tables that each correction gives."""
-    items = {}
-    for label, desc in CORRECTED.items():
-        made = _PERMUTATION if label == 'fwe' else _SPATIAL
-        metadata = (*made, label)
-        items[f'z_{label}_file'] = _Item(
-            f'stat-z_desc-{desc}Threshold_statmap',
-            f'z where the {_WORDS[label]} passes, 0 elsewhere',
-            metadata,
-        )
-        items[f'clusters_{label}_file'] = _Item(
-            f'desc-{desc}Threshold_clusters', 'Clusters and peaks', metadata
-        )
-        if label != 'fwe':
-            items[f'{label}_p_fwe_file'] = _Item(
-                f'stat-p_desc-{desc}_statmap', _WORDS[label], made
-            )
-            items[f'{label}_logp_fwe_file'] = _Item(
-                f'stat-logp_desc-{desc}_statmap', f'-log10 of the {_WORDS[label]}', made
-            )
-    return items
-
-
-#: Input of the sink -> name after the contrast label, without extension.
-CONTRAST_ITEMS = {
-    'effect_file': _Item('stat-effect_statmap', 'Contrast of the estimates', _PARAMETRIC),
-    'variance_file': _Item(
-        'stat-variance_statmap', 'Sampling variance of the effect', _PARAMETRIC
-    ),
-    'stat_file': _Item('stat-{kind}_statmap', 'Observed statistic', _PARAMETRIC),
-    'z_file': _Item('stat-z_statmap', 'Normal score of the statistic', _PARAMETRIC),
-    'p_file': _Item('stat-p_statmap', 'Parametric p, uncorrected', _PARAMETRIC),
-    'z_uncorrected_file': _Item(
-        'stat-z_desc-uncorrectedThreshold_statmap',
-        'z where it passes the uncorrected threshold, 0 elsewhere',
-        (*_PARAMETRIC, 'uncorrected'),
-    ),
-    'clusters_uncorrected_file': _Item(
-        'desc-uncorrectedThreshold_clusters', 'Clusters and peaks', ('contrast', 'uncorrected')
-    ),
-    'p_uncorrected_file': _Item(
-        'stat-p_desc-permutation_statmap', 'Permutation p, uncorrected', _PERMUTATION
-    ),
-    'p_fwe_file': _Item(
-        'stat-p_desc-voxelFWE_statmap', 'Permutation p, FWE-corrected over voxels', _PERMUTATION
-    ),
-    'logp_fwe_file': _Item(
-        'stat-logp_desc-voxelFWE_statmap',
-        '-log10 of the permutation p, FWE-corrected over voxels',
-        _PERMUTATION,
-    ),
-    'cor_z_score_file': _Item(
-        'stat-z_desc-voxelFWE_statmap',
-        'Normal score of the FWE-corrected permutation p, not below 0 (cor_z_score)',
-        _PERMUTATION,
-    ),
-    'q_fdr_file': _Item(
-        'stat-q_desc-FDR_statmap', 'Permutation p, adjusted for the FDR', _PERMUTATION
-    ),
-    'logq_fdr_file': _Item(
-        'stat-logp_desc-FDR_statmap',
-        '-log10 of the permutation p, adjusted for the FDR',
-        _PERMUTATION,
-    ),
-    'null_file': _Item(
-        'desc-voxelFWE_null', 'Maximum statistic of every relabelling', _PERMUTATION
-    ),
-    'summary_file': _Item('summary', 'The answer in a sentence', None),
-    'tfce_file': _Item('stat-tfce_statmap', 'TFCE, without a sign', _SPATIAL),
-    'tfce_p_uncorrected_file': _Item(
-        'stat-p_desc-tfce_statmap',
-        'Permutation p of TFCE, uncorrected',
-        _SPATIAL,
-    ),
-    'spatial_null_file': _Item(
-        'desc-spatialFWE_null',
-        'Largest cluster extent, cluster mass and TFCE of every relabelling',
-        _SPATIAL,
-    ),
-    **_corrected_items(),
-}
-GROUP_ITEMS = {
-    'mask_file': _Item('mask', 'Voxels that were analysed'),
-    'coverage_file': _Item('coverage', 'Number of maps observed at each voxel'),
-    'n_file': _Item('n', 'Number of maps in the fit at each voxel', ('model',)),
-    'maps_file': _Item('maps', 'Maps in the order of the design, and the voxels each lacks'),
-    'design_file': _Item('design', 'Design matrix, one row per map', ('model',)),
-    'report_file': _Item('report', 'Report of the analysis', None),
-}
+from .names import CONTRAST_ITEMS, GROUP_ITEMS, JOINT_ITEMS, JOINT_NULL
 
 
 def software_versions():
@@ -176,10 +61,7 @@ class _Sink(SimpleInterface):
         for trait, item in items.items():
             source = getattr(self.inputs, trait)
             if isdefined(source):
-                target = folder / (prefix + item.name.format(**words) + _extension(source))
-                placed.append(place_file(source, target))
-                if item.metadata is not None:
-                    placed.append(self._sidecar(item, target))
+                placed += self._place(item, source, folder, prefix, words)
         figures, names = self.inputs.figure_files, self.inputs.figure_names
         if isdefined(figures):
             if not isdefined(names) or len(names) != len(figures):
@@ -192,6 +74,16 @@ class _Sink(SimpleInterface):
                 placed.append(place_file(source, target))
         self._results['out_files'] = placed
         return folder
+
+    def _place(self, item, source, folder, prefix, words, **about):
+        """Copy a file and write its sidecar; ``about`` goes into the latter."""
+        from ..images.files import place_file
+
+        target = folder / (prefix + item.name.format(**words) + _extension(source))
+        placed = [place_file(source, target)]
+        if item.metadata is not None:
+            placed.append(self._sidecar(item, target, **about))
+        return placed
 
     def _folder(self):
         from ..exceptions import OutputError
@@ -207,13 +99,14 @@ class _Sink(SimpleInterface):
             ) from error
         return folder
 
-    def _sidecar(self, item, target):
+    def _sidecar(self, item, target, **about):
         from ..images.files import load_json, save_json
 
         content = {
             'Description': item.description,
             'Sources': ['bids::maps.tsv', 'bids::design.tsv', 'bids::mask.nii.gz'],
             'SoftwareVersions': software_versions(),
+            **about,
         }
         for part in item.metadata:
             path = getattr(self.inputs, f'{part}_metadata_file')
@@ -298,6 +191,67 @@ class SinkContrast(_Sink):
 
         contrast = Contrast.from_dict(load_json(self.inputs.contrast_file))
         self._sink(CONTRAST_ITEMS, f'contrast-{contrast.label}_', kind=contrast.kind)
+        return runtime
+
+
+class _SinkJointInputSpec(BaseInterfaceInputSpec):
+    out_dir = Directory(mandatory=True, desc='folder of the results; it is made if need be')
+    contrast_files = InputMultiObject(
+        File(exists=True), mandatory=True, desc='contrasts (JSON), in the order of all lists'
+    )
+    contrasts_metadata_file = File(
+        exists=True, desc='metadata of the correction over contrasts (JSON)'
+    )
+    null_file = File(
+        exists=True, desc='null distributions over voxels and contrasts together (TSV)'
+    )
+    p_fwe_files = traits.List(File(exists=True), desc='p corrected over voxels and contrasts')
+    logp_fwe_files = traits.List(File(exists=True), desc='-log10 of these')
+    extent_p_fwe_files = traits.List(File(exists=True), desc='likewise, of the cluster extent')
+    extent_logp_fwe_files = traits.List(File(exists=True), desc='-log10 of these')
+    mass_p_fwe_files = traits.List(File(exists=True), desc='likewise, of the cluster mass')
+    mass_logp_fwe_files = traits.List(File(exists=True), desc='-log10 of these')
+    tfce_p_fwe_files = traits.List(File(exists=True), desc='likewise, of TFCE')
+    tfce_logp_fwe_files = traits.List(File(exists=True), desc='-log10 of these')
+
+
+class SinkJoint(_Sink):
+    """Put the p that are corrected over contrasts into a folder, a map for each contrast.
+
+    Every file gets a JSON sidecar. A sink runs every time, and leaves alone what is
+    there already with the same content.
+
+    Examples
+    --------
+    >>> SinkJoint(out_dir='results').inputs.out_dir
+    'results'
+    """
+
+    input_spec = _SinkJointInputSpec
+
+    def _run_interface(self, runtime):
+        from ..designs.contrasts import Contrast
+        from ..exceptions import InputError
+        from ..images.files import load_json
+
+        inputs, folder, placed = self.inputs, self._folder(), []
+        contrasts = [Contrast.from_dict(load_json(path)) for path in inputs.contrast_files]
+        for trait, item in JOINT_ITEMS.items():
+            sources = getattr(inputs, trait)
+            if not isdefined(sources):
+                continue
+            if len(sources) != len(contrasts):
+                raise InputError(
+                    f'There is not one map for each contrast in {trait}.',
+                    found=f'{len(sources)} maps',
+                    expected=f'{len(contrasts)}, in the order of contrast_files',
+                )
+            for contrast, source in zip(contrasts, sources, strict=True):
+                prefix = f'contrast-{contrast.label}_'
+                placed += self._place(item, source, folder, prefix, {}, **contrast.to_dict())
+        if isdefined(inputs.null_file):
+            placed += self._place(JOINT_NULL, inputs.null_file, folder, '', {})
+        self._results['out_files'] = placed
         return runtime
 
 

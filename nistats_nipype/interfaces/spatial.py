@@ -10,14 +10,8 @@ from nipype.interfaces.base import (
     traits,
 )
 
-from .evidence import (
-    interval_metadata,
-    load_schedule_metadata,
-    method_metadata,
-    tail_metadata,
-    warn_of_few,
-)
-from .loaders import load_chunk, load_contrast, load_design
+from .evidence import correction_metadata, load_schedule_metadata, method_metadata, warn_of_few
+from .loaders import Extremes, load_chunk, load_contrast, load_design, save_extremes
 from .permutation import MergeInputSpec
 from .request import PermuteInputSpec, load_request, save_chunk
 
@@ -121,6 +115,7 @@ class _MergeSpatialOutputSpec(TraitedSpec):
     tfce_p_fwe_file = File(exists=True, desc='corrected p of TFCE')
     tfce_logp_fwe_file = File(exists=True, desc='-log10 of the corrected p of TFCE')
     null_file = File(exists=True, desc='maxima of every relabelling (TSV)')
+    extremes_file = File(exists=True, desc='observed statistics and maxima for CorrectContrasts')
     metadata_file = File(exists=True, desc='how the p values were made (JSON)')
 
 
@@ -183,7 +178,9 @@ class MergeSpatial(SimpleInterface):
             **by_name,
         }
         warn_of_few(inputs.tail, len(null), schedule.get('Exhaustive', False))
+        extremes = {name: Extremes(each.observed, each.null) for name, each in results.items()}
         self._results['null_file'] = save_table(table, cwd / 'null.tsv')
+        self._results['extremes_file'] = save_extremes(cwd / 'extremes.npz', extremes)
         self._results['metadata_file'] = save_json(metadata, cwd / 'spatial.json')
         return runtime
 
@@ -203,13 +200,7 @@ class MergeSpatial(SimpleInterface):
         )
         exhaustive = schedule.get('Exhaustive', False)
         counted = float(np.nanmin(result.p_fwe))
-        return found, {
-            'CorrectedPValue': found.method,
-            'Tail': tail_metadata(found, self.inputs.tail),
-            'MonteCarlo': interval_metadata(counted, len(null), exhaustive),
-            'ObservedMaximum': float(result.null[0]),
-            'SmallestCorrectedP': float(np.nanmin(found.p)),
-        }
+        return found, correction_metadata(found, null, counted, self.inputs.tail, exhaustive)
 
     def _save_maps(self, name, result, space, cwd):
         import numpy as np

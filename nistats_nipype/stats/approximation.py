@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..exceptions import InputError
+from .design import partition
+from .permutation import merge, permute
 from .tails import SOURCES, TailFit, gamma_fit, gpd_tail
 
 #: Distributions that can be fitted to the null; 'none' leaves the counts.
@@ -161,6 +163,43 @@ def smallest_counted(null):
     # A maximum of 0, without clusters, tells nothing of the relabelling.
     equivalent = np.isclose(null, null[0], rtol=_TIE, atol=0).sum() if null[0] > 0 else 1
     return float(equivalent / len(null))
+
+
+def smallest_of_schedule(schedule, design, contrast, sidedness='two-sided'):
+    """Smallest p that counting can give with a schedule, before there are data.
+
+    Parameters
+    ----------
+    schedule : Schedule
+    design : array-like of shape (N, P)
+    contrast : array-like of shape (P,) or (Q, P)
+    sidedness : {'two-sided', 'positive', 'negative'}, default 'two-sided'
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ScheduleError, DesignError, ContrastError, InputError
+        See :func:`nistats_nipype.stats.permutation.permute`.
+
+    Examples
+    --------
+    All sign flips of five maps: on two sides each has its opposite.
+
+    >>> from nistats_nipype.stats.exchange import draw_schedule
+    >>> ones = np.ones((5, 1))
+    >>> smallest_of_schedule(draw_schedule(ones, [1]), ones, [1]) == 2 / 32
+    True
+    """
+    # Relabellings are equivalent if they tie whatever the data, so any one map tells; with the
+    # effect that is sought, its observed statistic is on the tested side.
+    effect = partition(design, contrast).interest.sum(axis=1, keepdims=True)
+    noise = np.random.default_rng(0).standard_normal(effect.shape)
+    values = noise + (-10.0 if sidedness == 'negative' else 10.0) * effect
+    chunk = permute(values, design, contrast, schedule, sidedness=sidedness)
+    return smallest_counted(merge([chunk], design, contrast, sidedness=sidedness).null)
 
 
 def _check(tail, n_possible):

@@ -1,5 +1,6 @@
 """The relabellings of a permutation test, as data."""
 
+from hashlib import sha256
 from typing import NamedTuple
 
 import numpy as np
@@ -59,6 +60,16 @@ class Schedule(NamedTuple):
     def n_observations(self):
         """Number of rows that are relabelled: the observations, but for Huh and Jhun."""
         return (self.signs if self.orders is None else self.orders).shape[1]
+
+    @property
+    def digest(self):
+        """SHA-256 of the relabellings: schedules that share it relabel alike, row by row."""
+        digest = sha256()
+        for name, rows, dtype in (('signs', self.signs, 'i1'), ('orders', self.orders, '<i4')):
+            if rows is not None:
+                digest.update(f'{name} {rows.shape} '.encode())
+                digest.update(np.ascontiguousarray(rows, dtype=dtype))
+        return digest.hexdigest()
 
     def check_design(self, design, contrast):
         """Refuse a design that the schedule was not made for.

@@ -41,6 +41,17 @@ def describe_dof(test):
     return f'{low:g}' if low == high else f'{low:g} to {high:g}'
 
 
+def describe_side(kind, sidedness):
+    """Side on which t or F was tested.
+
+    Examples
+    --------
+    >>> describe_side('t', 'positive'), describe_side('F', 'positive')
+    ('positive side', 'F has no sides')
+    """
+    return 'F has no sides' if kind == 'F' else _SIDES[sidedness]
+
+
 def describe_result(test, threshold, permutation, clusters):
     """Answer in a sentence or two: what survives, where, and how strongly.
 
@@ -63,11 +74,11 @@ def describe_result(test, threshold, permutation, clusters):
     level = f'p < {_level(threshold["Alpha"])}'
     corrected = permutation is not None
     how = f'FWE-corrected {level}' if corrected else f'uncorrected {level}'
+    if test['Statistic'] == 't':
+        how += f' ({_SIDES[threshold["Sidedness"]]})'
     if n_voxels:
-        first = (
-            f'{_count(n_voxels, "voxel")} in {_count(threshold["NumberOfClusters"], "cluster")} '
-            f'reach {how} ({_SIDES[threshold["Sidedness"]]}).'
-        )
+        n_clusters = _count(threshold['NumberOfClusters'], 'cluster')
+        first = f'{_count(n_voxels, "voxel")} in {n_clusters} reach {how}.'
         # Positive clusters come first in the table, whatever their size.
         peak = clusters.loc[clusters['n_voxels'].idxmax()]
         first += (
@@ -75,7 +86,7 @@ def describe_result(test, threshold, permutation, clusters):
             f'{peak["z_mm"]:.0f}) mm with z = {peak["peak_stat"]:.2f}.'
         )
     else:
-        first = f'No voxel reaches {how} ({_SIDES[threshold["Sidedness"]]}).'
+        first = f'No voxel reaches {how}.'
     if corrected:
         first += f' The smallest corrected {format_p(permutation["SmallestCorrectedP"])}.'
         if threshold.get('AlphaReachable') is False:
@@ -209,7 +220,37 @@ def describe_tail(tail, smallest):
     return f'{text}, {n_limit:,} of them held at {smallest:.2g}' if n_limit else text
 
 
-def methods_text(model, preparation, tests, versions):
+def describe_joint(joint, name):
+    """Give the smallest p of a contrast that are corrected over voxels and contrasts.
+
+    Parameters
+    ----------
+    joint : dict
+        Metadata of the correction over contrasts.
+    name : str
+        The contrast.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> describe_joint({'Contrasts': ['age', 'sex'], 'SmallestCorrectedP':
+    ...                 {'voxel': [0.012, 0.4], 'tfce': [0.004, 0.2]}}, 'age')
+    'smallest p over voxels and 2 contrasts: p = .012 (voxels), p = .004 (TFCE)'
+    """
+    contrasts, smallest = joint['Contrasts'], joint['SmallestCorrectedP']
+    index = contrasts.index(name)
+    each = ', '.join(
+        f'{format_p(smallest[kind][index])} ({word})'
+        for kind, word in {'voxel': 'voxels', **_SPATIAL}.items()
+        if kind in smallest
+    )
+    return f'smallest p over voxels and {_count(len(contrasts), "contrast")}: {each}'
+
+
+def methods_text(model, preparation, tests, versions, joint=None):
     """Text for the methods section of a paper.
 
     Parameters
@@ -222,6 +263,8 @@ def methods_text(model, preparation, tests, versions):
         For each contrast ``test`` and, where they were made, ``permutation`` and ``fwe``.
     versions : dict
         Versions of the software.
+    joint : dict, optional
+        Metadata of the correction over contrasts.
 
     Returns
     -------
@@ -243,6 +286,8 @@ def methods_text(model, preparation, tests, versions):
     ]
     for entry in tests:
         paragraphs.append(_test_text(entry))
+    if joint:
+        paragraphs.append(_joint_text(joint))
     paragraphs.append(
         'The analysis was run with nistats_nipype '
         + ', '.join(
@@ -262,13 +307,28 @@ _MASKS = {
 }
 
 
+def _joint_text(joint):
+    n_contrasts = _count(len(joint['Contrasts']), 'contrast')
+    text = (
+        f'Familywise error over voxels and {n_contrasts} together was controlled with the '
+        'permutation distribution of the maximum over voxels and contrasts (Winkler et al. 2016, '
+        'https://doi.org/10.1002/hbm.23115; Alberton et al. 2020, '
+        'https://doi.org/10.1016/j.neuroimage.2020.116760), each relabelling being used for all '
+        'contrasts, and each test being compared on the z of its parametric p.'
+    )
+    if joint['LeftOut']:
+        names = ', '.join(_SPATIAL[name] for name in joint['LeftOut'])
+        text += f' Not corrected over contrasts, for want of a common scale: {names}.'
+    return text
+
+
 def _test_text(entry):
     test, permutation = entry['test'], entry.get('permutation')
-    side = 'one-sided (F)' if test['Statistic'] == 'F' else _SIDES[test['Sidedness']]
+    side = f'{_SIDES[test["Sidedness"]]} ' if test['Statistic'] == 't' else ''
     dof = describe_dof(test)
     if test['Statistic'] == 'F':
         dof = f'{test["DegreesOfFreedomEffect"]}, {dof}'
-    text = f'Contrast "{test["Contrast"]}" ({test["ContrastFormula"]}) was tested {side} with '
+    text = f'Contrast "{test["Contrast"]}" ({test["ContrastFormula"]}) was tested {side}with '
     text += f'{test["Statistic"]}({dof}).'
     if permutation:
         text += (

@@ -17,7 +17,7 @@ from ..interfaces import (
     TableClusters,
     Threshold,
 )
-from ..interfaces.sink import CORRECTED
+from ..interfaces.names import CORRECTED
 from .levels import check_levels, check_reach
 from .permutation import init_permutation_wf
 from .spatial import CLUSTER_OUTPUTS, TFCE_OUTPUTS, init_spatial_wf
@@ -59,6 +59,7 @@ def init_contrast_wf(
     cluster_forming_z=None,
     tfce=False,
     tail='none',
+    fdr_method='BH',
     out_dir=None,
     omp_nthreads=1,
     name=None,
@@ -102,6 +103,9 @@ def init_contrast_wf(
         Whether to add permutation inference with TFCE.
     tail : {'none', 'gpd', 'gamma'}, default 'none'
         Approximate the tail of the null distributions of the maximum (not of the extent), see
+        :func:`~nistats_nipype.workflows.init_permutation_wf`.
+    fdr_method : {'BH', 'BKY'}, default 'BH'
+        False discovery rate of the uncorrected permutation p, see
         :func:`~nistats_nipype.workflows.init_permutation_wf`.
     out_dir : path-like, optional
         Absolute path of the results folder. Without it nothing is sunk.
@@ -206,6 +210,7 @@ def init_contrast_wf(
             sidedness=sidedness,
             missing='error' if missing == 'error' else 'drop_voxel',
             tail=tail,
+            fdr_method=fdr_method,
             omp_nthreads=omp_nthreads,
         )
         for label, words in corrections.items():

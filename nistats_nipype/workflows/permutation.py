@@ -14,6 +14,7 @@ _OUTPUTS = [
     'q_fdr_file',
     'logq_fdr_file',
     'null_file',
+    'extremes_file',
     'metadata_file',
 ]
 _SCHEDULE = [('schedule_file', 'schedule_file'), ('metadata_file', 'schedule_metadata_file')]
@@ -29,6 +30,7 @@ def init_permutation_wf(
     missing='error',
     zero_is_missing=True,
     tail='none',
+    fdr_method='BH',
     omp_nthreads=1,
     name='permutation_wf',
 ):
@@ -66,6 +68,9 @@ def init_permutation_wf(
         Approximate the tail of the null distribution of the maximum by a generalised Pareto
         distribution, or all of it by a gamma distribution, for corrected p below what the
         relabellings can count. See :func:`nistats_nipype.stats.approximation.approximate`.
+    fdr_method : {'BH', 'BKY'}, default 'BH'
+        False discovery rate of the uncorrected permutation p: Benjamini and Hochberg, or the
+        adaptive procedure of Benjamini, Krieger and Yekutieli at 0.05.
     omp_nthreads : int, default 1
         Threads per job.
     name : str, default 'permutation_wf'
@@ -94,10 +99,11 @@ def init_permutation_wf(
     cor_z_score_file
         z of the corrected p, as in nistats.
     q_fdr_file, logq_fdr_file
-        Uncorrected permutation p adjusted for the false discovery rate (Benjamini and
-        Hochberg), and -log10 of it.
+        Uncorrected permutation p adjusted for the false discovery rate, and -log10 of it.
     null_file
         Maximum statistic of every relabelling (TSV).
+    extremes_file
+        Observed statistic and maxima for :class:`~nistats_nipype.interfaces.CorrectContrasts`.
     metadata_file
         How the p values were made (JSON).
 
@@ -134,7 +140,9 @@ def init_permutation_wf(
     )
     permute.inputs.chunk = list(range(n_chunks))
     merge_permutations = pe.Node(
-        MergePermutations(sidedness=sidedness, tail=tail), name='merge_permutations', mem_gb=1
+        MergePermutations(sidedness=sidedness, tail=tail, fdr_method=fdr_method),
+        name='merge_permutations',
+        mem_gb=1,
     )
     workflow = pe.Workflow(name=name)
     workflow.connect([

@@ -9,12 +9,14 @@ from ..designs.contrasts import contrast_label
 from ..exceptions import ContrastError
 from ..interfaces import (
     BuildDesign,
+    CorrectContrasts,
     FitGLM,
     MakeReport,
     PlotCoverage,
     PlotDesign,
     PlotSubjects,
     SinkGroup,
+    SinkJoint,
 )
 from .contrast import init_contrast_wf
 from .prepare import init_prepare_wf
@@ -41,6 +43,8 @@ def init_second_level_wf(
     cluster_forming_z=None,
     tfce=False,
     tail='none',
+    fdr_method='BH',
+    correct_contrasts=False,
     subject_threshold=None,
     title='Second-level analysis',
     out_dir=None,
@@ -98,6 +102,13 @@ def init_second_level_wf(
     tail : {'none', 'gpd', 'gamma'}, default 'none'
         Approximate the tail of the null distributions of the maximum, for corrected p below
         what the relabellings can count; see :func:`~nistats_nipype.workflows.init_contrast_wf`.
+    fdr_method : {'BH', 'BKY'}, default 'BH'
+        False discovery rate of the uncorrected permutation p, see
+        :func:`~nistats_nipype.workflows.init_permutation_wf`.
+    correct_contrasts : bool, default False
+        Whether to correct p over voxels and contrasts together, too, as PALM's ``-corrcon``;
+        see :class:`~nistats_nipype.interfaces.CorrectContrasts`. All contrasts must allow the
+        same relabellings: where one involves the mean and another does not, set ``errors``.
     subject_threshold : float, optional
         Absolute values below are not drawn in the figure of all subjects.
     title : str
@@ -130,6 +141,10 @@ def init_second_level_wf(
     section_files
         What the report says about each contrast; the maps of a contrast are outputs of
         its sub-workflow ``contrast_<label>_wf``.
+    p_fwe_files, logp_fwe_files, joint_null_file
+        p corrected over voxels and contrasts, -log10 of it, and the maxima, if asked for; maps
+        in the order of the contrasts. Likewise ``extent_p_fwe_files`` and so on, of the spatial
+        statistics that all contrasts can be compared on.
     report_file
         HTML report.
 
@@ -162,7 +177,9 @@ def init_second_level_wf(
         ),
         name='inputnode',
     )
-    outputnode = pe.Node(niu.IdentityInterface(_OUTPUTS), name='outputnode')
+    correct_contrasts = bool(correct_contrasts and n_perm)
+    joint = _list_joint(cluster_forming_z, tfce) if correct_contrasts else {}
+    outputnode = pe.Node(niu.IdentityInterface([*_OUTPUTS, *joint.values()]), name='outputnode')
     prepare_wf = init_prepare_wf(
         fwhm_mm=fwhm_mm,
         mask_method=mask_method,
@@ -213,6 +230,7 @@ def init_second_level_wf(
             cluster_forming_z=cluster_forming_z,
             tfce=tfce,
             tail=tail,
+            fdr_method=fdr_method,
             out_dir=out_dir,
             omp_nthreads=omp_nthreads,
         )
@@ -229,6 +247,8 @@ def init_second_level_wf(
             (contrast_wf, list_sections, [('outputnode.section_file', f'in{index}')]),
         ])  # fmt: skip
     _add_report(workflow, contrast_wfs, subject_threshold)
+    if joint:
+        _add_joint(workflow, contrast_wfs, joint, tail, out_dir)
     if out_dir is not None:
         _add_sink(workflow, out_dir)
     return workflow
@@ -238,6 +258,15 @@ _PREPARED = ['observations_file', 'mask_file', 'coverage_file', 'losses_file']
 _OUTPUTS = [*_PREPARED, 'design_file', 'model_file', 'n_file', 'section_files', 'report_file']
 
 
+def _list_joint(cluster_forming_z, tfce):
+    """Outputs of CorrectContrasts, and their names as outputs of the workflow."""
+    prefixes = ['']
+    prefixes += ['extent_', 'mass_'] if cluster_forming_z is not None else []
+    prefixes += ['tfce_'] if tfce else []
+    maps = [f'{prefix}{stat}_fwe_files' for prefix in prefixes for stat in ('p', 'logp')]
+    return {**{name: name for name in maps}, 'null_file': 'joint_null_file'}
+
+
 def _check_labels(contrasts):
     """Refuse contrasts that would write to the same files."""
     if not contrasts:
@@ -245,13 +274,14 @@ def _check_labels(contrasts):
     names = {}
     for name in contrasts:
         label = contrast_label(name)
-        if label in names:
+        # Many file systems do not tell A from a.
+        other = names.setdefault(label.casefold(), name)
+        if other != name:
             raise ContrastError(
                 'Two contrasts would share their file names.',
-                found=f'{names[label]!r} and {name!r} both become {label!r}',
-                expected='names that differ in letters or digits',
+                found=f'{other!r} and {name!r} become {contrast_label(other)!r} and {label!r}',
+                expected='names that differ in letters or digits, not in their case alone',
             )
-        names[label] = name
 
 
 def _add_report(workflow, contrast_wfs, subject_threshold):
@@ -281,6 +311,39 @@ def _add_report(workflow, contrast_wfs, subject_threshold):
         (prepare_wf, report, [('outputnode.losses_file', 'losses_file')]),
         (fit_glm, report, [('metadata_file', 'model_metadata_file')]),
     ])  # fmt: skip
+
+
+def _add_joint(workflow, contrast_wfs, joint, tail, out_dir):
+    """Correct over voxels and contrasts together."""
+    correct = pe.Node(CorrectContrasts(tail=tail), name='correct_contrasts', mem_gb=1)
+    sources = {'': 'permutation_wf'}
+    if contrast_wfs[0].get_node('spatial_wf') is not None:
+        sources['spatial_'] = 'spatial_wf'
+    for prefix, source in sources.items():
+        for kind in ('extremes', 'metadata'):
+            merge = pe.Node(niu.Merge(len(contrast_wfs)), name=f'list_{prefix}{kind}')
+            for index, contrast_wf in enumerate(contrast_wfs, start=1):
+                field = f'{source}.outputnode.{kind}_file'
+                workflow.connect(contrast_wf, field, merge, f'in{index}')
+            workflow.connect(merge, 'out', correct, f'{prefix}{kind}_files')
+    list_contrasts, outputnode, report = map(
+        workflow.get_node, ('list_contrasts', 'outputnode', 'make_report')
+    )
+    workflow.connect([
+        (list_contrasts, correct, [('out', 'contrast_files')]),
+        (workflow.get_node('build_design'), correct, [('design_file', 'design_file')]),
+        (workflow.get_node('prepare_wf'), correct, [('outputnode.mask_file', 'mask_file')]),
+        (correct, outputnode, list(joint.items())),
+        (correct, report, [('metadata_file', 'contrasts_metadata_file')]),
+    ])  # fmt: skip
+    if out_dir is not None:
+        ds_joint = pe.Node(SinkJoint(out_dir=out_dir), name='ds_joint')
+        workflow.connect([
+            (list_contrasts, ds_joint, [('out', 'contrast_files')]),
+            (correct, ds_joint, [
+                ('metadata_file', 'contrasts_metadata_file'), *((name, name) for name in joint),
+            ]),
+        ])  # fmt: skip
 
 
 def _add_sink(workflow, out_dir):

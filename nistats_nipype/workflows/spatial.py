@@ -75,6 +75,8 @@ def init_spatial_wf(
         TFCE and its p, if asked for.
     null_file
         Maxima of every relabelling (TSV).
+    extremes_file
+        Observed statistics and maxima for :class:`~nistats_nipype.interfaces.CorrectContrasts`.
     metadata_file
         How the p values were made (JSON).
 
@@ -83,7 +85,7 @@ def init_spatial_wf(
     >>> sorted(init_spatial_wf(tfce=True).list_node_names())
     ['inputnode', 'merge_spatial', 'outputnode', 'permute_spatial']
     """
-    fields = ['null_file', 'metadata_file']
+    fields = ['null_file', 'extremes_file', 'metadata_file']
     fields += CLUSTER_OUTPUTS if cluster_forming_z is not None else []
     fields += TFCE_OUTPUTS if tfce else []
     inputnode = pe.Node(niu.IdentityInterface(_INPUTS), name='inputnode')

@@ -76,6 +76,9 @@ def test_broken_weights_and_repeated_names_are_refused():
         (['--maps', 'a.nii', '--table', 't.tsv'], 'Nothing of --table'),
         (['--maps', 'a.nii', '--min-coverage', '0.9'], 'needs --mask coverage'),
         (['--maps', 'a.nii', '--mask', 'coverage'], 'needs --min-coverage'),
+        (['--maps', 'a.nii', '--n-perm', '0', '--tfce', '--tail', 'gpd'], 'only: --tfce, --tail'),
+        (['--maps', 'a.nii', '--n-perm', '0', '--correct-contrasts'], 'only: --correct-contrasts'),
+        (['--maps', 'a.nii', '--n-perm', '0', '--fdr-method', 'BKY'], 'only: --fdr-method'),
     ],
 )
 def test_arguments_that_contradict_each_other(arguments, message):
@@ -102,6 +105,19 @@ def test_a_formula_without_contrast_lists_the_columns(group):
         (['--contrast', '?=intercept'], ContrastError, 'letters or digits'),
         (['--contrast', 'a b=intercept', '--contrast', 'aB=intercept'], ContrastError, 'share'),
         (['--errors', 'exchangeable'], ScheduleError, 'no relabelling'),
+        (
+            [
+                '--formula',
+                'age',
+                '--contrast',
+                'm=intercept',
+                '--contrast',
+                'a=age',
+                '--correct-contrasts',
+            ],
+            ContrastError,
+            'm: errors symmetric, a: errors exchangeable',
+        ),
         (['--mask', 'gone.nii'], InputError, 'gone.nii'),
     ],
 )
@@ -165,7 +181,8 @@ def test_every_argument_reaches_its_node(group, tmp_path):
         *('--zero-is-data', '--missing', 'per_voxel', '--sidedness', 'negative', '--fwhm', 5),
         *('--n-perm', 123, '--n-chunks', 3, '--seed', 9, '--errors', 'both', '--n-threads', 2),
         *('--alpha-uncorrected', 0.01, '--alpha-fwe', 0.1, '--cluster-threshold', 4),
-        *('--connectivity', 6, '--title', 'My title'),
+        *('--connectivity', 6, '--title', 'My title', '--tail', 'gamma', '--fdr-method', 'BKY'),
+        '--correct-contrasts',
     )
     analysis = build.build_run(arguments, tmp_path / 'out')
     workflow = analysis.workflow
@@ -190,6 +207,9 @@ def test_every_argument_reaches_its_node(group, tmp_path):
     assert inputs('contrast_age_wf.compute_contrast').sidedness == 'negative'
     schedule = inputs('contrast_age_wf.permutation_wf.draw_schedule')
     assert (schedule.n_perm, schedule.seed, schedule.errors) == (123, 9, 'both')
+    merge = inputs('contrast_F_wf.permutation_wf.merge_permutations')
+    assert (merge.tail, merge.fdr_method) == ('gamma', 'BKY')
+    assert inputs('correct_contrasts').tail == 'gamma'
     permute = workflow.get_node('contrast_F_wf.permutation_wf.permute')
     assert permute.inputs.n_chunks == 3
     assert permute.inputs.chunk == [0, 1, 2]
@@ -215,7 +235,12 @@ def test_defaults_are_those_of_the_factory(group):
 
 @pytest.mark.parametrize(
     ('n_maps', 'n_perm', 'smallest', 'limit'),
-    [(4, 10000, 1 / 16, 'the design allows'), (12, 10, 1 / 11, '--n-perm gives')],
+    [
+        # Of all sign flips, each has its opposite with the same absolute t.
+        (4, 10000, 2 / 16, 'the design allows'),
+        (5, 31, 2 / 32, 'the design allows'),
+        (12, 10, 1 / 11, '--n-perm gives'),
+    ],
 )
 def test_a_level_that_no_relabelling_reaches_is_noted(group, n_maps, n_perm, smallest, limit):
     arguments = parse('run', 'out', '--maps', *group.maps[:n_maps], '--n-perm', n_perm)
@@ -228,13 +253,21 @@ def test_a_level_that_no_relabelling_reaches_is_noted(group, n_maps, n_perm, sma
 def test_a_level_that_can_be_reached_is_no_news(group):
     # 12 subjects have 4096 sign flips.
     assert build.build_run(parse('run', 'out', '--maps', *group.maps), 'out').notes == []
+    # 5 have 32, enough for one side.
+    five = ['run', 'out', '--maps', *group.maps[:5], '--sidedness', 'positive']
+    assert build.build_run(parse(*five), 'out').notes == []
+    # A tail goes beyond what 10 of the 4096 can count, but not beyond all there are.
+    few = ['--n-perm', 10, '--tail', 'gpd']
+    assert build.build_run(parse('run', 'out', '--maps', *group.maps, *few), 'out').notes == []
+    four = parse('run', 'out', '--maps', *group.maps[:4], '--tail', 'gpd')
+    assert len(build.build_run(four, 'out').notes) == 1
 
 
 def test_demo_connects_the_simulation():
-    analysis = build.build_demo(parse('demo', 'out', '--n-subjects', 5, '--seed', 3), 'out')
+    analysis = build.build_demo(parse('demo', 'out', '--n-subjects', 6, '--seed', 3), 'out')
     simulate = analysis.workflow.get_node('simulate_group')
-    assert (simulate.inputs.n_subjects, simulate.inputs.seed) == (5, 3)
+    assert (simulate.inputs.n_subjects, simulate.inputs.seed) == (6, 3)
     assert analysis.labels == ['leftVsRight']
     assert analysis.notes == []
     few = build.build_demo(parse('demo', 'out', '--n-subjects', 3), 'out')
-    assert f'smallest p is {1 / 8:.2g}' in few.notes[0]
+    assert f'smallest p is {2 / 8:.2g}' in few.notes[0]

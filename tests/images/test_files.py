@@ -109,6 +109,19 @@ def test_a_broken_table_is_an_input_error(tmp_path, content):
         files.load_table(tmp_path / 'broken.tsv')
 
 
+@pytest.mark.parametrize('rows', ['1\t2\t3', '1\t2\t3\n4\t5\t6', '1\t2\t3\n4\t5', '4\t5\n1\t2\t3'])
+def test_a_surplus_cell_shifts_no_column(tmp_path, rows):
+    (tmp_path / 'x.tsv').write_text(f'a\tb\n{rows}\n')
+    line = 2 + rows.splitlines().index('1\t2\t3')
+    with pytest.raises(InputError, match=f'x.tsv could not be read.*\n.* in line {line}'):
+        files.load_table(tmp_path / 'x.tsv')
+
+
+def test_separators_at_the_ends_of_lines_are_no_cells(tmp_path):
+    (tmp_path / 'x.tsv').write_text('a\tb\n1\t2\t\n3\t4\t\n')
+    assert files.load_table(tmp_path / 'x.tsv').to_dict('list') == {'a': [1, 3], 'b': [2, 4]}
+
+
 def test_a_truncated_or_single_array_is_no_archive(tmp_path):
     whole = tmp_path / 'x.npz'
     files.save_arrays(whole, a=np.zeros(100))

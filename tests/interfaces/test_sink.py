@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from nistats_nipype.exceptions import InputError, OutputError
-from nistats_nipype.interfaces import ComputeMask, SinkContrast, SinkGroup, Threshold
+from nistats_nipype.interfaces import (
+    ComputeMask,
+    DefineContrast,
+    SinkContrast,
+    SinkGroup,
+    SinkJoint,
+    Threshold,
+)
 
 #: Entities in the order in which BIDS has them; values of letters and digits only.
 NAME = re.compile(
@@ -183,3 +190,29 @@ def test_a_folder_that_cannot_be_made(refuse, group, tmp_path, fit_and_test):
         out_dir=str(tmp_path / 'file' / 'results'), contrast_file=found['contrast_file']
     )
     refuse(sinking, OutputError, 'file/results', 'could not be made', 'can be written to')
+
+
+def test_maps_that_are_corrected_over_contrasts(
+    run, refuse, group, results, read_json, new_folder
+):
+    design = new_folder() / 'design.tsv'
+    design.write_text('a\tb\n' + '1\t0\n0\t1\n' * 3)
+    files = [
+        run(DefineContrast(name=name, definition=name[0], design_file=str(design))).contrast_file
+        for name in ('a', 'b (left)')
+    ]
+    sinking = SinkJoint(
+        out_dir=str(results), contrast_files=files, tfce_logp_fwe_files=group.in_files[:2]
+    )
+    out_files = run(sinking).out_files
+    stems = [
+        f'contrast-{label}_stat-logp_desc-tfceContrastsFWE_statmap' for label in ('a', 'bLeft')
+    ]
+    names = [f'{stem}.{kind}' for stem in stems for kind in ('nii.gz', 'json')]
+    assert out_files == [str(results / name) for name in names]
+    assert all(NAME.fullmatch(name) for name in names)
+    for stem, source, name in zip(stems, group.in_files, ('a', 'b (left)'), strict=False):
+        assert (results / f'{stem}.nii.gz').read_bytes() == Path(source).read_bytes()
+        assert read_json(results / f'{stem}.json')['Contrast'] == name
+    sinking.inputs.tfce_logp_fwe_files = group.in_files[:3]
+    refuse(sinking, InputError, 'tfce_logp_fwe_files', '3 maps', '2, in the order')

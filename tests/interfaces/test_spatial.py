@@ -271,7 +271,8 @@ def test_only_what_was_asked_for(spatial, read_json, inputs, asked):
     assert (metadata['ClusterFormingThreshold'] is None) == ('extent' not in asked)
     folder = Path(found.null_file).parent
     maps = {f'{name}.nii.gz' for name in expected}
-    assert {path.name for path in folder.iterdir()} == {*maps, 'null.tsv', 'spatial.json'}
+    others = {'null.tsv', 'extremes.npz', 'spatial.json'}
+    assert {path.name for path in folder.iterdir()} == maps | others
 
 
 def test_outside_of_mask_and_clusters(spatial, group, read):

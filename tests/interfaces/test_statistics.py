@@ -218,7 +218,8 @@ def test_tails_of_uncorrected_p_replace_counts(analyse, run, group, read, read_j
     assert np.abs(np.log(fitted[near] / counted[near])).max() < 0.7
     about = read_json(merged.metadata_file)['UncorrectedPValue']
     n_fitted = about['NumberOfVoxelsFitted'] + about['NumberOfVoxelsAtLimit']
-    assert n_fitted == (counted < 0.1).sum()
+    n_small = (counted < 0.1).sum()
+    assert 0.9 * n_small <= n_fitted <= n_small
     assert 0.1 < about['FitP']['Median'] <= 0.5
     assert read_json(found.metadata_file)['UncorrectedPValue'] == {'Method': 'counts'}
 

@@ -14,7 +14,9 @@ from nistats_nipype.stats.approximation import (
     approximate,
     count_sources,
     on_side,
+    smallest_of_schedule,
 )
+from nistats_nipype.stats.exchange import draw_schedule
 from nistats_nipype.stats.tails import SOURCES, gamma_fit, gpd_tail
 
 MANY = 10**30
@@ -129,3 +131,34 @@ def test_refusals(inputs, words):
     with pytest.raises(InputError) as caught:
         approximate([0.5, 1], [1, 2], [1.5, 0], **inputs)
     assert all(word in str(caught.value) for word in words)
+
+
+GROUPS = np.repeat([1.0, 0.0], 4)
+SITES = np.repeat(np.eye(3), 2, axis=0)
+SMALLEST_CASES = {
+    'flips, two sides': (np.ones((5, 1)), [1], {'two-sided': 2 / 32}),
+    'flips, one side': (np.ones((5, 1)), [1], {'positive': 1 / 32, 'negative': 1 / 32}),
+    # Names of groups of one size can be exchanged, if the sign does not matter.
+    'two groups': (
+        np.column_stack([GROUPS, 1 - GROUPS]), [1, -1],
+        {'two-sided': 2 / 70, 'positive': 1 / 70, 'negative': 1 / 70},
+    ),
+    'groups of 3 and 5': (
+        np.column_stack([np.ones(8), np.arange(8) < 3]), [0, 1], {'two-sided': 1 / 56}
+    ),
+    'three groups': (SITES, [[1, -1, 0], [0, 1, -1]], {'two-sided': 6 / 90}),
+    'a covariate': (
+        np.column_stack([np.ones(5), [1, 2, 4, 8, 9], [0, 1, 0, 1, 1]]), [0, 1, 0],
+        {'two-sided': 1 / 120},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize('case', SMALLEST_CASES)
+def test_smallest_p_of_a_schedule(case):
+    design, contrast, expected = SMALLEST_CASES[case]
+    schedule = draw_schedule(design, contrast)
+    assert schedule.exhaustive
+    for sidedness, smallest in expected.items():
+        found = smallest_of_schedule(schedule, design, contrast, sidedness)
+        assert found == pytest.approx(smallest)

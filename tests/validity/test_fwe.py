@@ -1,5 +1,7 @@
 """Familywise error on data without an effect, for every statistic and kind of relabelling."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy import ndimage, stats
@@ -9,6 +11,7 @@ from nistats_nipype.stats.blocks import whole_blocks, within_blocks
 from nistats_nipype.stats.clusters import cluster_forming
 from nistats_nipype.stats.exchange import draw_schedule
 from nistats_nipype.stats.graphs import check_graph
+from nistats_nipype.stats.joint import common_scores, correct_jointly
 from nistats_nipype.stats.permutation import merge, permute
 from nistats_nipype.stats.spatial import merge_spatial, permute_spatial
 
@@ -161,3 +164,27 @@ def test_correlated_scans_need_their_blocks():
     case.blocks = None
     found = count_found(case, 100)
     assert min(found.values()) > interval(100)[1] + 5
+
+
+def test_familywise_error_over_contrasts_is_five_per_cent(n_groups):
+    """All differences of three groups, and F over them; each by itself finds too much."""
+    design = np.eye(3)[np.repeat(np.arange(3), 6)]
+    differences = [[1, -1, 0], [0, 1, -1], [1, 0, -1]]
+    tests = [(each, 't', (1, 15)) for each in differences] + [(differences[:2], 'F', (2, 15))]
+    jointly = separately = 0
+    for seed in range(n_groups):
+        maps = noise(np.random.default_rng([seed, len(CASES)]), 18)
+        limits, nulls, smallest = [], [], []
+        for contrast, kind, dof in tests:
+            schedule = draw_schedule(design, contrast, n_perm=N_PERM, seed=seed)
+            result = merge([permute(maps, design, contrast, schedule)], design, contrast)
+            score = partial(common_scores, kind=kind, sidedness='two-sided', dof=dof)
+            limits.append(score(np.abs(result.stat), tie=True))
+            nulls.append(score(result.null))
+            smallest.append(result.p_fwe.min())
+        jointly += bool(correct_jointly(limits, nulls).p_fwe.min() <= ALPHA)
+        separately += bool(min(smallest) <= ALPHA)
+    low, high = interval(n_groups)
+    print(f'\nOver contrasts: {jointly} of {n_groups}; 95 % interval {low} to {high}')  # noqa: T201
+    assert low <= jointly <= high
+    assert separately > high

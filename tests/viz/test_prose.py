@@ -25,6 +25,13 @@ NOTHING = {
     'NumberOfVoxelsNegative': 0,
     'NumberOfClusters': 0,
 }
+MODEL = {
+    'MissingData': 'error',
+    'NumberOfMaps': 10,
+    'NumberOfVoxelsFitted': 100,
+    'NumberOfIncompleteVoxelsFitted': 0,
+}
+PREPARATION = {'fwhm_mm': 0, 'mask_method': 'given'}
 NO_CLUSTERS = pd.DataFrame({'n_voxels': []})
 
 
@@ -57,6 +64,26 @@ def test_an_alpha_within_reach_is_not_spoken_of():
         assert describe_result(TEST, {**NOTHING, **more}, None, NO_CLUSTERS) == (
             'No voxel reaches uncorrected p < .01 (two-sided).'
         )
+
+
+@pytest.mark.parametrize(
+    ('kind', 'side', 'said'),
+    [
+        ('t', 'two-sided', ' (two-sided)'),
+        ('t', 'negative', ' (negative side)'),
+        ('F', 'positive', ''),
+    ],
+)
+@pytest.mark.parametrize('n_voxels', [0, 7])
+def test_f_has_no_side(kind, side, said, n_voxels):
+    test = {**TEST, 'Statistic': kind, 'Sidedness': side, 'DegreesOfFreedomEffect': 2}
+    threshold = {**NOTHING, 'Sidedness': side, 'NumberOfVoxelsPositive': n_voxels}
+    peak = {'n_voxels': 7, 'x_mm': 1.0, 'y_mm': 2.0, 'z_mm': 3.0, 'peak_stat': 4.0}
+    text = describe_result(test, threshold, None, pd.DataFrame([peak]))
+    assert f'uncorrected p < .01{said}.' in text
+    text = methods_text(MODEL, PREPARATION, [{'test': test}], {})
+    tested = f'{said.strip(" ()")} with t(9)' if said else 'with F(2, 9)'
+    assert f'was tested {tested}.' in text
 
 
 def test_each_spatial_statistic_has_its_own_reach():
@@ -102,8 +129,13 @@ def test_tail():
 def test_methods_name_a_tail_that_was_fitted(fitted):
     tail = None if fitted is None else {'Fitted': fitted, 'Method': 'of some distribution'}
     permutation = permuted(500, NumberOfVoxelsNotTested=0, Tail=tail)
-    model = {'MissingData': 'error', 'NumberOfMaps': 10}
-    model |= {'NumberOfVoxelsFitted': 100, 'NumberOfIncompleteVoxelsFitted': 0}
-    preparation = {'fwhm_mm': 0, 'mask_method': 'given'}
-    text = methods_text(model, preparation, [{'test': TEST, 'permutation': permutation}], {})
+    text = methods_text(MODEL, PREPARATION, [{'test': TEST, 'permutation': permutation}], {})
     assert ('Corrected p are of some distribution (Winkler et al. 2016' in text) == bool(fitted)
+
+
+def test_methods_say_what_was_corrected_over_contrasts():
+    joint = {'Contrasts': ['a', 'b', 'c'], 'LeftOut': {'mass': 'why', 'tfce': 'why'}}
+    text = methods_text(MODEL, PREPARATION, [], {}, joint)
+    assert 'Familywise error over voxels and 3 contrasts together was controlled' in text
+    assert 'for want of a common scale: cluster mass, TFCE.' in text
+    assert 'contrasts' not in methods_text(MODEL, PREPARATION, [], {})

@@ -38,6 +38,14 @@ FACTORIES = {
         out_dir='/nowhere/results',
         n_chunks=3,
     ),
+    'second level, over contrasts': lambda: init_second_level_wf(
+        formula='age',
+        contrasts={'age': 'age', 'mean': 'intercept'},
+        correct_contrasts=True,
+        cluster_forming_z=3.1,
+        tfce=True,
+        out_dir='/nowhere/results',
+    ),
     'second level, defaults': init_second_level_wf,
     'spatial': lambda: init_spatial_wf(cluster_forming_z=3.1, tfce=True, n_chunks=2),
     'contrast with clusters and TFCE': lambda: init_contrast_wf(
@@ -129,6 +137,11 @@ def test_no_sink_without_a_folder():
     sunk = init_second_level_wf(out_dir='results').list_node_names()
     sinks = sorted(name for name in sunk if 'ds_' in name)
     assert sinks == ['contrast_mean_wf.ds_contrast', 'ds_group']
+    joint = {name: init_second_level_wf(correct_contrasts=True, **inputs).list_node_names()
+             for name, inputs in (('sunk', {'out_dir': 'results'}), ('kept', {}),
+                                  ('no permutations', {'n_perm': 0}))}  # fmt: skip
+    assert {name for name in joint if 'ds_joint' in joint[name]} == {'sunk'}
+    assert {name for name in joint if 'correct_contrasts' in joint[name]} == {'sunk', 'kept'}
     assert not [name for name in FACTORIES['contrast without permutations']().list_node_names()
                 if 'permut' in name or 'fwe' in name]  # fmt: skip
 
@@ -167,7 +180,7 @@ def test_threads_and_parameters_arrive():
         n_chunks=3, omp_nthreads=4, seed=7, n_perm=111, sidedness='negative', alpha_fwe=0.01,
         alpha_uncorrected=0.02, tail='gpd', cluster_threshold=9, connectivity=6,
         missing='per_voxel', errors='symmetric', fwhm_mm=5.0, zero_is_missing=False,
-        subject_threshold=2.5,
+        subject_threshold=2.5, fdr_method='BKY', correct_contrasts=True,
     )  # fmt: skip
     contrast = workflow.get_node('contrast_mean_wf')
     permute = contrast.get_node('permutation_wf.permute')
@@ -181,7 +194,11 @@ def test_threads_and_parameters_arrive():
             'missing': 'drop_voxel',
         },
         'permutation_wf.draw_schedule': {'seed': 7, 'n_perm': 111, 'errors': 'symmetric'},
-        'permutation_wf.merge_permutations': {'sidedness': 'negative', 'tail': 'gpd'},
+        'permutation_wf.merge_permutations': {
+            'sidedness': 'negative',
+            'tail': 'gpd',
+            'fdr_method': 'BKY',
+        },
         'compute_contrast': {'sidedness': 'negative'},
         'threshold_uncorrected': {
             'method': 'fpr',
@@ -205,6 +222,7 @@ def test_threads_and_parameters_arrive():
     assert workflow.get_node('prepare_wf.smooth').inputs.fwhm_mm == 5.0
     for name in ('compute_mask', 'smooth', 'apply_mask'):
         assert workflow.get_node(f'prepare_wf.{name}').inputs.zero_is_missing is False
+    assert workflow.get_node('correct_contrasts').inputs.tail == 'gpd'
     assert workflow.get_node('fit_glm').inputs.missing == 'per_voxel'
     assert workflow.get_node('plot_subjects').inputs.threshold == 2.5
 
@@ -231,7 +249,11 @@ def test_part_of_a_parent(tmp_path, simulated, outputs):
     ('contrasts', 'words'),
     [
         ({}, ['No contrast was given', 'at least one']),
-        ({'a b': 'x', 'a-B': 'y'}, ['share their file names', "'a b' and 'a-B' both become 'aB'"]),
+        (
+            {'a b': 'x', 'a-B': 'y'},
+            ['share their file names', "'a b' and 'a-B' become 'aB' and 'aB'"],
+        ),
+        ({'Age': 'x', 'age': 'y'}, ['share', "become 'Age' and 'age'", 'not in their case alone']),
         ({'+': 'x'}, ['no letters or digits', "'+'"]),
     ],
 )
