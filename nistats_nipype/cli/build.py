@@ -89,6 +89,7 @@ def _model_arguments(args):
         'subject_threshold': args.subject_threshold,
         'title': args.title,
         'correct_contrasts': args.correct_contrasts,
+        'auto_variance_groups': args.variance_groups == 'auto',
         **_permutation_arguments(args),
     }
     contrasts = parse_contrasts(args.contrast)
@@ -103,6 +104,8 @@ def _permutation_arguments(args):
         'n_chunks': args.n_chunks,
         'seed': args.seed,
         'errors': args.errors,
+        'method': args.method,
+        'variance_fwhm_mm': args.variance_fwhm,
         'tfce': args.tfce,
         'cluster_forming_z': args.cluster_forming_z,
         'tail': args.tail,
@@ -156,6 +159,9 @@ def build_run(args, out_dir):
     mask_file = existing_file(args.mask, '--mask') if given else None
     table_file = existing_file(args.table, '--table') if args.table else None
     blocks_file = existing_file(args.blocks, '--blocks') if args.blocks else None
+    groups_file = None
+    if args.variance_groups not in (None, 'auto'):
+        groups_file = existing_file(args.variance_groups, '--variance-groups')
     check_headers(maps, mask_file)
     if tmaps and count_volumes(tmaps) != count_volumes(maps):
         raise InputError(
@@ -173,6 +179,8 @@ def build_run(args, out_dir):
         inputs.mask_file = mask_file
     if blocks_file:
         inputs.blocks_file = blocks_file
+    if groups_file:
+        inputs.variance_groups_file = groups_file
     if tmaps:
         inputs.tmap_files = tmaps
     return Analysis(workflow, _labels(arguments.get('contrasts', {'mean': None})), notes)
@@ -206,6 +214,8 @@ def _refuse_contradictions(args):
         '--tfce': args.tfce,
         '--cluster-forming-z': args.cluster_forming_z is not None,
         '--blocks': args.blocks,
+        '--method': args.method != 'freedman-lane',
+        '--variance-fwhm': args.variance_fwhm,
         '--tail': args.tail != 'none',
         '--fdr-method': args.fdr_method != 'BH',
         '--correct-contrasts': args.correct_contrasts,
@@ -215,6 +225,16 @@ def _refuse_contradictions(args):
             f'For permutation inference only: {", ".join(filter(unused.get, unused))}.',
             found='--n-perm 0',
             expected='--n-perm of at least 1',
+        )
+    if args.variance_groups == 'auto' and not args.blocks:
+        raise InputError(
+            '--variance-groups auto needs --blocks, which it makes the groups of.',
+            advice='Give a file of variance groups, one whole number per map.',
+        )
+    if args.variance_groups and args.variance_fwhm:
+        raise InputError(
+            'The variance cannot both be smoothed and be that of groups.',
+            found='--variance-groups and --variance-fwhm',
         )
     if args.min_coverage is not None and args.mask != 'coverage':
         raise InputError('--min-coverage needs --mask coverage.', found=f'--mask {args.mask}')
@@ -239,19 +259,26 @@ def _require_contrasts(args, columns):
 
 def _check_model(args, maps, contrasts):
     """Make the design and its contrasts as the workflow will; give notes about them."""
-    from ..designs.blocks import load_blocks
+    from ..designs.blocks import load_blocks, load_groups
     from ..designs.group import define_contrast, design_of_maps
     from ..designs.matrices import require_full_rank
+    from ..stats.blocks import variance_groups
 
     design = design_of_maps(maps, args.formula, args.table)
-    blocks = load_blocks(args.blocks) if args.blocks else None
+    options = {'errors': args.errors, 'method': args.method}
+    if args.blocks:
+        options['blocks'] = load_blocks(args.blocks)
+    if args.variance_groups == 'auto':
+        options['groups'] = variance_groups(options['blocks'])
+    elif args.variance_groups:
+        options['groups'] = load_groups(args.variance_groups)
     _require_contrasts(args, list(design.columns))
     require_full_rank(design)
     notes, errors = [], {}
     for name, definition in (contrasts or {'mean': 'intercept'}).items():
         contrast = define_contrast(name, definition, design)
         if args.n_perm:
-            schedule = _draw_schedule(args, design, contrast, blocks)
+            schedule = _draw_schedule(args.n_perm, design, contrast, options)
             errors[name] = schedule.errors
             side = contrast.tested_side(args.sidedness)
             notes += _note_resolution(args, design, contrast, schedule, args.alpha_fwe, side)
@@ -265,16 +292,15 @@ def _check_model(args, maps, contrasts):
     return notes
 
 
-def _draw_schedule(args, design, contrast, blocks=None):
+def _draw_schedule(n_perm, design, contrast, options):
     """All relabellings if these will be used, otherwise two; refused if there are no two."""
     from ..stats.exchange import draw_schedule
 
-    def draw(n_perm):
-        matrix, weights = design.to_numpy(), contrast.weights
-        return draw_schedule(matrix, weights, n_perm=n_perm, errors=args.errors, blocks=blocks)
+    def draw(number):
+        return draw_schedule(design.to_numpy(), contrast.weights, n_perm=number, **options)
 
     schedule = draw(1)
-    return draw(args.n_perm) if schedule.n_possible <= args.n_perm + 1 else schedule
+    return draw(n_perm) if schedule.n_possible <= n_perm + 1 else schedule
 
 
 def _note_resolution(args, design, contrast, schedule, alpha, side):
@@ -319,7 +345,8 @@ def build_demo(args, out_dir):
     contrast = define_contrast('left vs right', 'intercept', design)
     notes = []
     if args.n_perm:
-        schedule = _draw_schedule(args, design, contrast)
+        options = {'errors': args.errors, 'method': args.method}
+        schedule = _draw_schedule(args.n_perm, design, contrast, options)
         notes = _note_resolution(args, design, contrast, schedule, 0.05, 'two-sided')
     second_level_wf = _init_workflow(
         contrasts=contrasts,

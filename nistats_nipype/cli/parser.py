@@ -208,6 +208,12 @@ def _add_model(parser):
         help="exchangeability blocks in PALM's format, one row of whole numbers per map",
     )
     group.add_argument(
+        '--variance-groups',
+        metavar='FILE|auto',
+        help='groups of maps with variances of their own, one whole number per map, or auto: by '
+        '--blocks; t is then v, and F is G',
+    )
+    group.add_argument(
         '--sidedness',
         choices=('two-sided', 'positive', 'negative'),
         default='two-sided',
@@ -251,6 +257,19 @@ def _add_permutation(parser):
         choices=('auto', 'exchangeable', 'symmetric', 'both'),
         default='auto',
         help='permute, flip signs, both, or chosen by the design (default: %(default)s)',
+    )
+    group.add_argument(
+        '--method',
+        choices=('freedman-lane', 'huh-jhun', 'dekker', 'ter-braak', 'draper-stoneman', 'manly'),
+        default='freedman-lane',
+        help='what is relabelled (default: %(default)s)',
+    )
+    group.add_argument(
+        '--variance-fwhm',
+        type=not_negative,
+        default=0.0,
+        metavar='MM',
+        help='smooth the error variance: pseudo-t, for small groups (default: %(default)s)',
     )
     group.add_argument(
         '--tfce', action='store_true', help='add inference with TFCE (E = 0.5, H = 2)'

@@ -225,14 +225,17 @@ def _contrast_section(section, joint):
 
     test, figures = section['metadata']['contrast'], section['figures']
     permutation = section['metadata'].get('permutation')
+    statistic = test.get('StatisticName', test['Statistic'])
     facts = {
-        'Statistic': f'{test["Statistic"]}, {describe_dof(test)} degrees of freedom',
+        'Statistic': f'{statistic}, {describe_dof(test)} degrees of freedom',
         'Sidedness': describe_side(test['Statistic'], test['Sidedness']),
         'Table': f'clusters at the {section["clusters_at"]} threshold',
     }
     if permutation:
         facts['Relabellings'] = describe_permutation(permutation)
         facts['Relabellings possible'] = describe_possible(permutation)
+        facts['Method'] = permutation['Method']
+        facts['Permuted statistic'] = permutation['StatisticName']
         facts |= _describe_p(permutation)
     if joint:
         facts['Corrected over contrasts'] = describe_joint(joint, test['Contrast'])

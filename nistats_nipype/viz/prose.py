@@ -322,6 +322,23 @@ def _joint_text(joint):
     return text
 
 
+_RELABELLED = {
+    'freedman-lane': 'the residuals of the nuisance model relabelled (Freedman and Lane 1983)',
+    'ter-braak': 'the residuals of the whole model relabelled (ter Braak 1992)',
+    'manly': 'the data relabelled (Manly 1986)',
+    'draper-stoneman': 'the regressors of interest relabelled (Draper and Stoneman 1966)',
+    'dekker': 'the regressors of interest, made orthogonal to the nuisance, relabelled (Dekker et '
+    'al. 2007)',
+    'huh-jhun': 'the residuals of the nuisance model reduced to their degrees of freedom and '
+    'relabelled (Huh and Jhun 2001)',
+}
+_VARIANCES = {
+    name: f' {name} is the generalisation of {old} to groups of unequal variance (Welch 1951, '
+    'https://doi.org/10.1093/biomet/38.3-4.330).'
+    for name, old in (('v', 't'), ('G', 'F'))
+}
+
+
 def _test_text(entry):
     test, permutation = entry['test'], entry.get('permutation')
     side = f'{_SIDES[test["Sidedness"]]} ' if test['Statistic'] == 't' else ''
@@ -329,14 +346,21 @@ def _test_text(entry):
     if test['Statistic'] == 'F':
         dof = f'{test["DegreesOfFreedomEffect"]}, {dof}'
     text = f'Contrast "{test["Contrast"]}" ({test["ContrastFormula"]}) was tested {side}with '
-    text += f'{test["Statistic"]}({dof}).'
+    name = test.get('StatisticName', test['Statistic'])
+    text += f'{name}({dof}).{_VARIANCES.get(name, "")}'
     if permutation:
         text += (
             ' Familywise error over voxels was controlled with the permutation distribution of '
             f'the maximum statistic: {describe_permutation(permutation)} (Winkler et al. 2014, '
-            'https://doi.org/10.1016/j.neuroimage.2014.01.060), with the residuals of the '
-            'nuisance model relabelled (Freedman and Lane 1983).'
+            'https://doi.org/10.1016/j.neuroimage.2014.01.060), with '
+            f'{_RELABELLED[permutation.get("PermutationMethod", "freedman-lane")]}.'
         )
+        if permutation.get('VarianceFWHM'):
+            text += (
+                f' The permuted statistic was a pseudo-{test["Statistic"]}, the error variance '
+                f'smoothed with a Gaussian kernel of {permutation["VarianceFWHM"]:g} mm FWHM '
+                '(Nichols and Holmes 2002, https://doi.org/10.1002/hbm.1058).'
+            )
         tail = permutation.get('Tail')
         if tail and tail['Fitted']:
             text += (

@@ -29,6 +29,7 @@ _INPUTS = [
     'model_file',
     'model_metadata_file',
     'blocks_file',
+    'variance_groups_file',
 ]
 _MAPS = ['effect_file', 'variance_file', 'stat_file', 'z_file', 'p_file']
 _PERMUTED = [
@@ -50,6 +51,7 @@ def init_contrast_wf(
     n_chunks=1,
     seed=0,
     errors='auto',
+    method='freedman-lane',
     sidedness='two-sided',
     missing='error',
     alpha_uncorrected=0.001,
@@ -60,6 +62,7 @@ def init_contrast_wf(
     tfce=False,
     tail='none',
     fdr_method='BH',
+    variance_fwhm_mm=0.0,
     out_dir=None,
     omp_nthreads=1,
     name=None,
@@ -83,7 +86,7 @@ def init_contrast_wf(
         :func:`nistats_nipype.designs.contrasts.parse_contrast`.
     n_perm : int, default 10000
         Relabellings drawn beside the observed one; 0 leaves permutation inference out.
-    n_chunks, seed, errors, omp_nthreads
+    n_chunks, seed, errors, method, variance_fwhm_mm, omp_nthreads
         See :func:`~nistats_nipype.workflows.init_permutation_wf`.
     sidedness : {'two-sided', 'positive', 'negative'}, default 'two-sided'
         Side of t; F has one side.
@@ -120,6 +123,8 @@ def init_contrast_wf(
         The fitted model and what is known of it.
     blocks_file
         Exchangeability blocks in PALM's format; optional.
+    variance_groups_file
+        Variance groups, those of the fit; optional.
 
     Outputs
     -------
@@ -202,16 +207,21 @@ def init_contrast_wf(
         (plot_slices, summarize, [('figure_file', 'slices_figure_file')]),
     ])  # fmt: skip
     if n_perm:
+        test = {
+            'n_chunks': n_chunks,
+            'sidedness': sidedness,
+            'missing': 'error' if missing == 'error' else 'drop_voxel',
+            'tail': tail,
+            'variance_fwhm_mm': variance_fwhm_mm,
+            'omp_nthreads': omp_nthreads,
+        }
         permutation_wf = init_permutation_wf(
             n_perm=n_perm,
-            n_chunks=n_chunks,
             seed=seed,
             errors=errors,
-            sidedness=sidedness,
-            missing='error' if missing == 'error' else 'drop_voxel',
-            tail=tail,
+            method=method,
             fdr_method=fdr_method,
-            omp_nthreads=omp_nthreads,
+            **test,
         )
         for label, words in corrections.items():
             title = f'{contrast_name}: z, p < {alpha_fwe:g} FWE-corrected{words}'
@@ -222,11 +232,7 @@ def init_contrast_wf(
                 cluster_forming_z=cluster_forming_z,
                 tfce=tfce,
                 connectivity=connectivity,
-                n_chunks=n_chunks,
-                sidedness=sidedness,
-                missing='error' if missing == 'error' else 'drop_voxel',
-                tail=tail,
-                omp_nthreads=omp_nthreads,
+                **test,
             )
             _add_spatial(workflow, spatial_wf, corrections)
     if out_dir is not None:
@@ -288,7 +294,9 @@ def _add_permutation(workflow, permutation_wf, contrast_name, alpha):
         (inputnode, permutation_wf, [('observations_file', 'inputnode.in_files'),
                                      ('mask_file', 'inputnode.mask_file'),
                                      ('design_file', 'inputnode.design_file'),
-                                     ('blocks_file', 'inputnode.blocks_file')]),
+                                     ('blocks_file', 'inputnode.blocks_file'),
+                                     ('variance_groups_file',
+                                      'inputnode.variance_groups_file')]),
         (define, permutation_wf, [('contrast_file', 'inputnode.contrast_file')]),
         (permutation_wf, outputnode, [(f'outputnode.{field}', field) for field in _PERMUTED]),
         (permutation_wf, plot_null, [('outputnode.null_file', 'null_file')]),

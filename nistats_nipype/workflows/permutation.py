@@ -3,7 +3,7 @@
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from ..interfaces import DrawSchedule, MergePermutations, Permute
+from ..interfaces import DrawSchedule, FitTails, MergePermutations, Permute
 
 _OUTPUTS = [
     'stat_file',
@@ -17,6 +17,7 @@ _OUTPUTS = [
     'extremes_file',
     'metadata_file',
 ]
+_TEST = ['in_files', 'mask_file', 'design_file', 'contrast_file']
 _SCHEDULE = [('schedule_file', 'schedule_file'), ('metadata_file', 'schedule_metadata_file')]
 
 
@@ -26,11 +27,13 @@ def init_permutation_wf(
     n_chunks=1,
     seed=0,
     errors='auto',
+    method='freedman-lane',
     sidedness='two-sided',
     missing='error',
     zero_is_missing=True,
     tail='none',
     fdr_method='BH',
+    variance_fwhm_mm=0.0,
     omp_nthreads=1,
     name='permutation_wf',
 ):
@@ -58,6 +61,9 @@ def init_permutation_wf(
         Seed of the schedule.
     errors : {'auto', 'exchangeable', 'symmetric', 'both'}, default 'auto'
         Permutations, sign flips, both, or chosen by the design.
+    method : {'freedman-lane', 'huh-jhun', 'dekker', 'ter-braak', 'draper-stoneman', 'manly'}
+        What is relabelled, by default 'freedman-lane'; see
+        :func:`nistats_nipype.stats.methods.make_method`.
     sidedness : {'two-sided', 'positive', 'negative'}, default 'two-sided'
         Side of t; F has one side.
     missing : {'error', 'drop_voxel'}, default 'error'
@@ -67,10 +73,14 @@ def init_permutation_wf(
     tail : {'none', 'gpd', 'gamma'}, default 'none'
         Approximate the tail of the null distribution of the maximum by a generalised Pareto
         distribution, or all of it by a gamma distribution, for corrected p below what the
-        relabellings can count. See :func:`nistats_nipype.stats.approximation.approximate`.
+        relabellings can count; and that of each voxel with an uncorrected p below 0.1. See
+        :func:`nistats_nipype.stats.approximation.approximate` and
+        :func:`nistats_nipype.stats.pointwise.fit_points`; uncorrected p of pseudo-t are counted.
     fdr_method : {'BH', 'BKY'}, default 'BH'
         False discovery rate of the uncorrected permutation p: Benjamini and Hochberg, or the
         adaptive procedure of Benjamini, Krieger and Yekutieli at 0.05.
+    variance_fwhm_mm : float, default 0.0
+        FWHM in mm of the kernel that smooths the error variance, for pseudo-t; 0 for t and F.
     omp_nthreads : int, default 1
         Threads per job.
     name : str, default 'permutation_wf'
@@ -87,6 +97,8 @@ def init_permutation_wf(
         Contrast (JSON).
     blocks_file
         Exchangeability blocks in PALM's format; optional.
+    variance_groups_file
+        Variance groups, for v and G in place of t and F; optional.
 
     Outputs
     -------
@@ -114,8 +126,7 @@ def init_permutation_wf(
     """
     inputnode = pe.Node(
         niu.IdentityInterface(
-            ['in_files', 'mask_file', 'design_file', 'contrast_file', 'blocks_file'],
-            mandatory_inputs=False,
+            [*_TEST, 'blocks_file', 'variance_groups_file'], mandatory_inputs=False
         ),
         name='inputnode',
     )
@@ -123,16 +134,18 @@ def init_permutation_wf(
         niu.IdentityInterface([*_OUTPUTS, *(name for _, name in _SCHEDULE)]), name='outputnode'
     )
     draw_schedule = pe.Node(
-        DrawSchedule(n_perm=n_perm, seed=seed, errors=errors), name='draw_schedule', mem_gb=0.5
+        DrawSchedule(n_perm=n_perm, seed=seed, errors=errors, method=method),
+        name='draw_schedule',
+        mem_gb=0.5,
     )
+    test = {
+        'sidedness': sidedness,
+        'missing': missing,
+        'zero_is_missing': zero_is_missing,
+        'num_threads': omp_nthreads,
+    }
     permute = pe.MapNode(
-        Permute(
-            n_chunks=n_chunks,
-            sidedness=sidedness,
-            missing=missing,
-            zero_is_missing=zero_is_missing,
-            num_threads=omp_nthreads,
-        ),
+        Permute(n_chunks=n_chunks, variance_fwhm_mm=variance_fwhm_mm, **test),
         iterfield=['chunk'],
         name='permute',
         n_procs=omp_nthreads,
@@ -148,12 +161,10 @@ def init_permutation_wf(
     workflow.connect([
         (inputnode, draw_schedule, [('design_file', 'design_file'),
                                     ('contrast_file', 'contrast_file'),
-                                    ('blocks_file', 'blocks_file')]),
+                                    ('blocks_file', 'blocks_file'),
+                                    ('variance_groups_file', 'variance_groups_file')]),
         (draw_schedule, outputnode, _SCHEDULE),
-        (inputnode, permute, [('in_files', 'in_files'),
-                              ('mask_file', 'mask_file'),
-                              ('design_file', 'design_file'),
-                              ('contrast_file', 'contrast_file')]),
+        (inputnode, permute, [(field, field) for field in _TEST]),
         (draw_schedule, permute, [('schedule_file', 'schedule_file')]),
         (inputnode, merge_permutations, [('mask_file', 'mask_file'),
                                          ('design_file', 'design_file'),
@@ -162,4 +173,14 @@ def init_permutation_wf(
         (permute, merge_permutations, [('chunk_file', 'chunk_files')]),
         (merge_permutations, outputnode, [(field, field) for field in _OUTPUTS]),
     ])  # fmt: skip
+    if tail != 'none' and not variance_fwhm_mm:
+        fit_tails = pe.Node(
+            FitTails(tail=tail, **test), name='fit_tails', n_procs=omp_nthreads, mem_gb=1
+        )
+        workflow.connect([
+            (inputnode, fit_tails, [(field, field) for field in _TEST]),
+            (draw_schedule, fit_tails, [('schedule_file', 'schedule_file')]),
+            (permute, fit_tails, [('chunk_file', 'chunk_files')]),
+            (fit_tails, merge_permutations, [('tails_file', 'tails_file')]),
+        ])  # fmt: skip
     return workflow

@@ -10,6 +10,7 @@ from ..exceptions import ContrastError
 from ..interfaces import (
     BuildDesign,
     CorrectContrasts,
+    DefineVarianceGroups,
     FitGLM,
     MakeReport,
     PlotCoverage,
@@ -36,6 +37,9 @@ def init_second_level_wf(
     n_chunks=1,
     seed=0,
     errors='auto',
+    method='freedman-lane',
+    auto_variance_groups=False,
+    variance_fwhm_mm=0.0,
     alpha_uncorrected=0.001,
     alpha_fwe=0.05,
     cluster_threshold=0,
@@ -88,6 +92,14 @@ def init_second_level_wf(
         Seed of the relabellings.
     errors : {'auto', 'exchangeable', 'symmetric', 'both'}, default 'auto'
         Permutations, sign flips, both, or chosen by the design.
+    method : {'freedman-lane', 'huh-jhun', 'dekker', 'ter-braak', 'draper-stoneman', 'manly'}
+        What is relabelled, by default 'freedman-lane'; see
+        :func:`nistats_nipype.stats.methods.make_method`.
+    auto_variance_groups : bool, default False
+        Whether to make variance groups of the exchangeability blocks, as PALM's ``-vg auto``;
+        others are given by ``variance_groups_file``. The statistics are then v and G.
+    variance_fwhm_mm : float, default 0.0
+        FWHM in mm of the kernel that smooths the error variance, for pseudo-t; 0 for t and F.
     alpha_uncorrected, alpha_fwe : float, defaults 0.001 and 0.05
         Levels of the thresholded maps.
     cluster_threshold : int, default 0
@@ -129,6 +141,8 @@ def init_second_level_wf(
         Mask on the grid of the maps, for ``mask_method='given'``.
     blocks_file
         Exchangeability blocks in PALM's format, one row per map; optional.
+    variance_groups_file
+        Variance groups, a whole number for each map; optional.
     tmap_files
         t maps of the subjects, to be drawn in place of ``in_files``; optional.
 
@@ -172,7 +186,14 @@ def init_second_level_wf(
     workflow = pe.Workflow(name=name)
     inputnode = pe.Node(
         niu.IdentityInterface(
-            ['in_files', 'table_file', 'mask_file', 'blocks_file', 'tmap_files'],
+            [
+                'in_files',
+                'table_file',
+                'mask_file',
+                'blocks_file',
+                'variance_groups_file',
+                'tmap_files',
+            ],
             mandatory_inputs=False,
         ),
         name='inputnode',
@@ -212,6 +233,11 @@ def init_second_level_wf(
         (list_sections, outputnode, [('out', 'section_files')]),
         (report, outputnode, [('report_file', 'report_file')]),
     ])  # fmt: skip
+    groups = inputnode
+    if auto_variance_groups:
+        groups = pe.Node(DefineVarianceGroups(), name='define_variance_groups')
+        workflow.connect(inputnode, 'blocks_file', groups, 'blocks_file')
+    workflow.connect(groups, 'variance_groups_file', fit_glm, 'variance_groups_file')
     contrast_wfs = []
     for index, (contrast, definition) in enumerate(contrasts.items(), start=1):
         contrast_wf = init_contrast_wf(
@@ -221,6 +247,8 @@ def init_second_level_wf(
             n_chunks=n_chunks,
             seed=seed,
             errors=errors,
+            method=method,
+            variance_fwhm_mm=variance_fwhm_mm,
             sidedness=sidedness,
             missing=missing,
             alpha_uncorrected=alpha_uncorrected,
@@ -241,6 +269,9 @@ def init_second_level_wf(
                 ('outputnode.mask_file', 'inputnode.mask_file'),
             ]),
             (inputnode, contrast_wf, [('blocks_file', 'inputnode.blocks_file')]),
+            (groups, contrast_wf, [
+                ('variance_groups_file', 'inputnode.variance_groups_file'),
+            ]),
             (build_design, contrast_wf, [('design_file', 'inputnode.design_file')]),
             (fit_glm, contrast_wf, [('model_file', 'inputnode.model_file'),
                                     ('metadata_file', 'inputnode.model_metadata_file')]),

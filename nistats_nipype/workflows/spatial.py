@@ -32,6 +32,7 @@ def init_spatial_wf(
     missing='error',
     zero_is_missing=True,
     tail='none',
+    variance_fwhm_mm=0.0,
     omp_nthreads=1,
     name='spatial_wf',
 ):
@@ -56,7 +57,7 @@ def init_spatial_wf(
         Whether to compute TFCE (E = 0.5, H = 2).
     connectivity : {26, 18, 6}, default 26
         Neighbours of a voxel.
-    n_chunks, sidedness, missing, zero_is_missing, tail, omp_nthreads
+    n_chunks, sidedness, missing, zero_is_missing, tail, variance_fwhm_mm, omp_nthreads
         See :func:`~nistats_nipype.workflows.init_permutation_wf`; the tail is for mass and TFCE.
     name : str, default 'spatial_wf'
 
@@ -98,6 +99,7 @@ def init_spatial_wf(
             sidedness=sidedness,
             missing=missing,
             zero_is_missing=zero_is_missing,
+            variance_fwhm_mm=variance_fwhm_mm,
             num_threads=omp_nthreads,
         ),
         iterfield=['chunk'],

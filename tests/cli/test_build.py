@@ -79,6 +79,12 @@ def test_broken_weights_and_repeated_names_are_refused():
         (['--maps', 'a.nii', '--n-perm', '0', '--tfce', '--tail', 'gpd'], 'only: --tfce, --tail'),
         (['--maps', 'a.nii', '--n-perm', '0', '--correct-contrasts'], 'only: --correct-contrasts'),
         (['--maps', 'a.nii', '--n-perm', '0', '--fdr-method', 'BKY'], 'only: --fdr-method'),
+        (['--maps', 'a.nii', '--n-perm', '0', '--method', 'manly'], 'only: --method'),
+        (['--maps', 'a.nii', '--variance-groups', 'auto'], 'needs --blocks'),
+        (
+            ['--maps', 'a.nii', '--variance-groups', 'g.csv', '--variance-fwhm', '8'],
+            'both be smoothed',
+        ),
     ],
 )
 def test_arguments_that_contradict_each_other(arguments, message):
@@ -119,6 +125,7 @@ def test_a_formula_without_contrast_lists_the_columns(group):
             'm: errors symmetric, a: errors exchangeable',
         ),
         (['--mask', 'gone.nii'], InputError, 'gone.nii'),
+        (['--variance-groups', 'gone.csv'], InputError, 'gone.csv'),
     ],
 )
 def test_models_that_cannot_be_are_refused_before_anything_runs(
@@ -167,6 +174,8 @@ def test_a_mask_on_another_grid_is_refused(group, tmp_path):
 
 def test_every_argument_reaches_its_node(group, tmp_path):
     mask = save_map(np.ones(SHAPE), tmp_path / 'mask.nii')
+    groups = tmp_path / 'groups.csv'
+    groups.write_text('1\n2\n' * (len(group.maps) // 2))
     arguments = run_arguments(
         group,
         *(
@@ -183,6 +192,7 @@ def test_every_argument_reaches_its_node(group, tmp_path):
         *('--alpha-uncorrected', 0.01, '--alpha-fwe', 0.1, '--cluster-threshold', 4),
         *('--connectivity', 6, '--title', 'My title', '--tail', 'gamma', '--fdr-method', 'BKY'),
         '--correct-contrasts',
+        *('--method', 'ter-braak', '--variance-groups', groups),
     )
     analysis = build.build_run(arguments, tmp_path / 'out')
     workflow = analysis.workflow
@@ -207,6 +217,8 @@ def test_every_argument_reaches_its_node(group, tmp_path):
     assert inputs('contrast_age_wf.compute_contrast').sidedness == 'negative'
     schedule = inputs('contrast_age_wf.permutation_wf.draw_schedule')
     assert (schedule.n_perm, schedule.seed, schedule.errors) == (123, 9, 'both')
+    assert schedule.method == 'ter-braak'
+    assert inputs('inputnode').variance_groups_file == str(groups)
     merge = inputs('contrast_F_wf.permutation_wf.merge_permutations')
     assert (merge.tail, merge.fdr_method) == ('gamma', 'BKY')
     assert inputs('correct_contrasts').tail == 'gamma'
@@ -219,6 +231,24 @@ def test_every_argument_reaches_its_node(group, tmp_path):
     assert threshold.connectivity == 6
     assert inputs('contrast_age_wf.threshold_fwe').alpha == 0.1
     assert inputs('contrast_age_wf.ds_contrast').out_dir == str(tmp_path / 'out')
+
+
+def test_a_smoothed_variance_reaches_its_nodes(group, tmp_path):
+    arguments = run_arguments(
+        group, '--formula', 'age', '--contrast', 'a=age', '--tfce', '--variance-fwhm', 12
+    )
+    workflow = build.build_run(arguments, tmp_path / 'out').workflow
+    for node in ('permutation_wf.permute', 'spatial_wf.permute_spatial'):
+        assert workflow.get_node(f'contrast_a_wf.{node}').inputs.variance_fwhm_mm == 12
+
+
+def test_variance_groups_by_blocks(group, tmp_path):
+    blocks = tmp_path / 'blocks.csv'
+    # Two halves, exchangeable within.
+    np.savetxt(blocks, np.repeat([1, 2], len(group.maps) // 2), fmt='%d')
+    arguments = run_arguments(group, '--blocks', blocks, '--variance-groups', 'auto')
+    workflow = build.build_run(arguments, tmp_path / 'out').workflow
+    assert 'define_variance_groups' in workflow.list_node_names()
 
 
 def test_defaults_are_those_of_the_factory(group):

@@ -133,6 +133,24 @@ def test_methods_name_a_tail_that_was_fitted(fitted):
     assert ('Corrected p are of some distribution (Winkler et al. 2016' in text) == bool(fitted)
 
 
+@pytest.mark.parametrize(
+    ('method', 'words'),
+    [('manly', 'with the data relabelled (Manly'), ('huh-jhun', 'Huh and Jhun 2001')],
+)
+def test_methods_name_the_method_of_permutation(method, words):
+    permutation = permuted(500, NumberOfVoxelsNotTested=0, Tail=None, PermutationMethod=method)
+    text = methods_text(MODEL, PREPARATION, [{'test': TEST, 'permutation': permutation}], {})
+    assert words in text
+
+
+def test_methods_name_pseudo_t_and_welch():
+    permutation = permuted(500, NumberOfVoxelsNotTested=0, Tail=None, VarianceFWHM=12.0)
+    text = methods_text(MODEL, PREPARATION, [{'test': TEST, 'permutation': permutation}], {})
+    assert 'a pseudo-t, the error variance smoothed with a Gaussian kernel of 12 mm FWHM' in text
+    text = methods_text(MODEL, PREPARATION, [{'test': TEST | {'StatisticName': 'v'}}], {})
+    assert 'v is the generalisation of t to groups of unequal variance (Welch 1951' in text
+
+
 def test_methods_say_what_was_corrected_over_contrasts():
     joint = {'Contrasts': ['a', 'b', 'c'], 'LeftOut': {'mass': 'why', 'tfce': 'why'}}
     text = methods_text(MODEL, PREPARATION, [], {}, joint)
