@@ -18,7 +18,7 @@ TEST = DESIGN, [0, 1]
 
 
 def both(n_perm=499, tail='gpd', sidedness='two-sided', groups=None, **options):
-    schedule = draw_schedule(*TEST, n_perm=n_perm, seed=1, groups=groups)
+    schedule = draw_schedule(*TEST, n_perm=n_perm, seed=1, groups=groups, errors='exchangeable')
     side = {'sidedness': sidedness}
     result = merge([permute(VALUES, *TEST, schedule, **side)], *TEST, **side)
     return (

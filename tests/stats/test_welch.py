@@ -9,7 +9,7 @@ from statsmodels.stats.oneway import anova_oneway
 
 from nistats_nipype.exceptions import DesignError, InputError
 from nistats_nipype.stats import glm, score_kernels
-from nistats_nipype.stats.blocks import variance_groups, whole_blocks
+from nistats_nipype.stats.blocks import variance_groups, whole_blocks, within_blocks
 from nistats_nipype.stats.distributions import f_to_z, t_to_z
 from nistats_nipype.stats.exchange import draw_schedule
 from nistats_nipype.stats.permutation import merge, permute
@@ -191,7 +191,22 @@ def test_rows_of_different_variance_groups_are_not_interchangeable():
     assert draw_schedule(design, [1, -1]).n_possible == 70
     # Two scanners, each with half of each group: only what stays on a scanner is a repeat.
     scanners = [0, 0, 1, 1, 0, 0, 1, 1]
-    assert draw_schedule(design, [1, -1], groups=scanners).n_possible == 8 * 7 * 6 * 5 * 4 * 3 // 8
+    schedule = draw_schedule(design, [1, -1], groups=scanners, errors='exchangeable')
+    assert schedule.n_possible == 8 * 7 * 6 * 5 * 4 * 3 // 8
+
+
+def test_signs_flip_unless_the_blocks_keep_to_the_groups():
+    design = np.column_stack([np.ones(8), np.arange(8.0)])
+    groups = np.repeat([0, 1], 4)
+
+    def chosen(**options):
+        return draw_schedule(design, [0, 1], **options).errors
+
+    assert chosen() == 'exchangeable'
+    assert chosen(groups=groups) == 'symmetric'
+    assert chosen(groups=groups, blocks=within_blocks(groups)) == 'exchangeable'
+    assert chosen(groups=groups, blocks=within_blocks([0, 0, 1, 1, 2, 2, 3, 3])) == 'exchangeable'
+    assert chosen(groups=groups, blocks=within_blocks([0, 1, 0, 1, 0, 1, 0, 1])) == 'symmetric'
 
 
 def test_one_group_is_no_group():
