@@ -7,7 +7,7 @@ from .methods import observed_basis, relabelled_basis, unit_data, unit_residuals
 #: Numbers of relabelled bases that are held at a time, and sign flips; no influence on results.
 _NUMBERS, _FLIPS = 2**21, 2**16
 #: Equivalent relabellings differ by rounding: by less than N * 1e-16 as correlations (see
-#: :data:`nistats_nipype.stats.kernels.TIE`), by up to some 1e-10 as scores of v and G, whose
+#: :data:`nistats_nipype.stats.tile_kernels.TIE`), by up to some 1e-10 as scores of v and G, whose
 #: sums of squares cancel, and by some 1e-13 of themselves as other statistics.
 _TIES = {'r': (1e-10, 0.0), 'z': (1e-8, 1e-8), 'stat': (0.0, 1e-9)}
 
@@ -133,7 +133,7 @@ class Correlations:
 
     def observed_map(self, blocks, pool):
         """Compute t or F of the observed labelling at blocks of points."""
-        from .kernels import TIE
+        from .tile_kernels import TIE
 
         r = np.concatenate(list(pool.map(self.observe, blocks)))
         return to_stat(np.clip(r, TIE - 1.0, 1.0 - TIE), self.method.split)

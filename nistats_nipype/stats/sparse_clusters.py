@@ -78,7 +78,8 @@ class _Found(NamedTuple):
 
 def _find(task, rows, threshold, pool, n_threads):
     """Find what some relabellings have beyond the threshold; None if it does not fit the room."""
-    from .kernels import TIE, collect_beyond
+    from .kernels import collect_beyond
+    from .tile_kernels import TIE
 
     engine, split = task.engine, task.engine.method.split
     limit = to_r(lowest_tie(threshold, 'stat'), split)

@@ -1,7 +1,7 @@
 """Compiled loops of the statistics v and G. Import this module lazily: it needs Numba.
 
-As in :mod:`nistats_nipype.stats.kernels`, sums run over the observations in a fixed order, for
-every point by itself, so that a value does not depend on tiles, chunks or threads.
+As in :mod:`nistats_nipype.stats.tile_kernels`, sums run over the observations in a fixed
+order, for every point by itself, so that a value does not depend on tiles, chunks or threads.
 """
 
 import math
@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from .kernels import TILE
 from .score_kernels import score_of_f, score_of_t
+from .tile_kernels import TILE
 from .welch import NO_RESIDUALS
 
 

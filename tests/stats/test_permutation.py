@@ -13,7 +13,7 @@ from nistats_nipype.exceptions import (
     MissingDataError,
     ScheduleError,
 )
-from nistats_nipype.stats import engines, glm, kernels, relabelling
+from nistats_nipype.stats import engines, glm, kernels, relabelling, tile_kernels
 from nistats_nipype.stats.exchange import draw_schedule
 from nistats_nipype.stats.permutation import Chunk, merge, permute
 from nistats_nipype.stats.relabelling import chunk_bounds
@@ -621,9 +621,10 @@ def test_a_test_that_leaves_nothing_is_an_error():
 @pytest.fixture
 def plain_python(monkeypatch):
     # With NUMBA_DISABLE_JIT=1 they are plain already.
-    for name, function in vars(kernels).copy().items():
-        if hasattr(function, 'py_func'):
-            monkeypatch.setattr(kernels, name, function.py_func)
+    for module in (kernels, tile_kernels):
+        for name, function in vars(module).copy().items():
+            if hasattr(function, 'py_func'):
+                monkeypatch.setattr(module, name, function.py_func)
 
 
 @pytest.mark.parametrize('name', LARGER)

@@ -115,7 +115,8 @@ def test_label_permutations_of_two_groups_with_a_covariate():
 
 def enumerate_welch(values, design, contrast, groups):
     """Scores of v or G of all permutations, fitted one by one."""
-    schedule = draw_schedule(design, contrast, n_perm=800, groups=groups)
+    drawing = {'groups': groups, 'errors': 'exchangeable'}
+    schedule = draw_schedule(design, contrast, n_perm=800, **drawing)
     fits = [glm.fit(values[list(order)], design, groups=groups) for order in schedule.orders]
     return schedule, np.array([glm.contrast(fit, design, contrast).z for fit in fits])
 
