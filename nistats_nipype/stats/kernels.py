@@ -14,7 +14,7 @@ from .tile_kernels import (
 )
 
 
-@njit(nogil=True, cache=True, error_model='numpy')
+@njit(nogil=True, cache=True, error_model='numpy', inline='always')
 def _turn(r, side, limit, reached):
     """Make the tested side the positive one, and count where it reaches ``limit``."""
     if side == 0:
@@ -27,7 +27,7 @@ def _turn(r, side, limit, reached):
             reached[v] += 1 if r[v] >= limit[v] else 0
 
 
-@njit(nogil=True, cache=True, error_model='numpy')
+@njit(nogil=True, cache=True, error_model='numpy', inline='always')
 def _leave_out(r, left_out):
     """Count where there is no statistic, and let it be no maximum."""
     for v in range(TILE):
@@ -36,7 +36,7 @@ def _leave_out(r, left_out):
         r[v] = -np.inf if absent else r[v]
 
 
-@njit(nogil=True, cache=True, error_model='numpy')
+@njit(nogil=True, cache=True, error_model='numpy', inline='always')
 def _maximum(r, size):
     """Maximum of the first ``size`` values; ``r`` is used up.
 

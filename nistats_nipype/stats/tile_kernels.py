@@ -5,7 +5,8 @@ point by itself, without fast-math; so a value does not depend on tiles, chunks,
 or the processor.
 
 Inner loops index arrays in full: a view would cost more than the loop, as Numba counts
-references to it, and copying slices takes Numba seconds to compile. Permutations and sign
+references to it, and copying slices takes Numba seconds to compile. For the same reason the
+loops over sign flips are inlined: calls would add a third to their time. Permutations and sign
 flips have functions of their own all the way up: one function for both, with the arrays of
 both, takes up to twice as long.
 """
@@ -75,7 +76,7 @@ def tabulate(basis, tile, tables):
                         )
 
 
-@njit(nogil=True, cache=True, error_model='numpy')
+@njit(nogil=True, cache=True, error_model='numpy', inline='always')
 def _look_up(tables, patterns, b, k, out):
     """Weighted sum over observations with flipped signs: one row of each table."""
     n_groups = tables.shape[1]
@@ -93,13 +94,13 @@ def _look_up(tables, patterns, b, k, out):
             out[v] += tables[k, g, pattern, v]
 
 
-@njit(nogil=True, cache=True, error_model='numpy')
+@njit(nogil=True, cache=True, error_model='numpy', inline='always')
 def _square_in(coordinate, total):
     for v in range(TILE):
         total[v] += coordinate[v] * coordinate[v]
 
 
-@njit(nogil=True, cache=True, error_model='numpy')
+@njit(nogil=True, cache=True, error_model='numpy', inline='always')
 def _combine(r, nuisance, signed):
     """Turn coordinates of interest and sums of squares into partial correlations ``r``."""
     for v in range(TILE):
@@ -129,7 +130,7 @@ def correlate(projections, b, n_interest, tile, coordinate, nuisance, r):
     _combine(r, nuisance, n_interest == 1)
 
 
-@njit(nogil=True, cache=True, error_model='numpy')
+@njit(nogil=True, cache=True, error_model='numpy', inline='always')
 def correlate_flipped(tables, patterns, b, n_interest, coordinate, nuisance, r):
     """Do as :func:`correlate` for sign flips."""
     n_basis = tables.shape[0]
