@@ -2,7 +2,13 @@
 
 import numpy as np
 
-from .methods import observed_basis, relabelled_basis, unit_data, unit_residuals
+from .methods import (
+    WITH_RESIDUALS,
+    observed_basis,
+    relabelled_basis,
+    unit_data,
+    unit_residuals,
+)
 
 #: Numbers of relabelled bases that are held at a time, and sign flips; no influence on results.
 _NUMBERS, _FLIPS = 2**21, 2**16
@@ -10,6 +16,8 @@ _NUMBERS, _FLIPS = 2**21, 2**16
 #: :data:`nistats_nipype.stats.tile_kernels.TIE`), by up to some 1e-10 as scores of v and G, whose
 #: sums of squares cancel, and by some 1e-13 of themselves as other statistics.
 _TIES = {'r': (1e-10, 0.0), 'z': (1e-8, 1e-8), 'stat': (0.0, 1e-9)}
+#: Elements of a unit vector closer than this are equal.
+_EQUAL = 1e-12
 
 
 def lowest_tie(observed, scale):
@@ -80,7 +88,9 @@ class Correlations:
     def __init__(self, values, method, schedule, signed):
         self.values, self.method, self.schedule, self.signed = values, method, schedule, signed
         self.dof = _dof(method.split)
-        self.by_tables = schedule.orders is None and not method.moves_interest
+        self.halves = _find_halves(method, schedule)
+        flips_alone = schedule.orders is None and not method.moves_interest
+        self.by_tables = flips_alone or self.halves is not None
         self.batch = _FLIPS if self.by_tables else max(1, _NUMBERS // method.moved.size)
 
     def observe(self, points):
@@ -96,8 +106,14 @@ class Correlations:
         """Prepare some relabellings, rows of the schedule."""
         if not self.by_tables:
             return relabelled_basis(self.method, self.schedule, rows), _NO_PATTERNS
-        patterns = np.packbits(self.schedule.signs[rows] < 0, axis=1, bitorder='little')
-        return self.method.moved[None], patterns
+        basis, negative = self.method.moved, None
+        if self.halves is None:
+            negative = self.schedule.signs[rows] < 0
+        else:
+            basis, labels = self.halves
+            negative = np.empty((len(rows), labels.size), dtype=bool)
+            np.put_along_axis(negative, self.schedule.orders[rows], labels[None], axis=1)
+        return basis[None], np.packbits(negative, axis=1, bitorder='little')
 
     def extremes(self, relabellings, points, side, limits, n_rows):
         """Maxima, counts and relabellings left out, over some relabellings at some points."""
@@ -137,6 +153,29 @@ class Correlations:
 
         r = np.concatenate(list(pool.map(self.observe, blocks)))
         return to_stat(np.clip(r, TIE - 1.0, 1.0 - TIE), self.method.split)
+
+
+def _find_halves(method, schedule):
+    """Write permutations of two groups beside a constant as sign flips, if that is what they are.
+
+    The data have a mean of 0, and so have they permuted: a regressor of two values is as good as
+    half their difference, with one sign in one group and the other in the other.
+
+    Returns
+    -------
+    tuple of (ndarray of shape (1, N), ndarray of shape (N,)), or None
+        Half the difference for each observation, and where it is negative.
+    """
+    nuisance = method.split.nuisance
+    permuted = schedule.signs is None and method.name in WITH_RESIDUALS
+    if not permuted or nuisance.shape[1] != 1 or np.ptp(nuisance) > _EQUAL:
+        return None
+    regressor = method.moved[0]
+    half = np.ptp(regressor) / 2
+    centred = regressor - (regressor.min() + half)
+    if method.n_interest > 1 or np.abs(np.abs(centred) - half).max() > _EQUAL:
+        return None
+    return np.full((1, len(regressor)), half), centred < 0
 
 
 class Scores:

@@ -15,6 +15,7 @@ from nistats_nipype.exceptions import (
 )
 from nistats_nipype.stats import engines, glm, kernels, relabelling, tile_kernels
 from nistats_nipype.stats.exchange import draw_schedule
+from nistats_nipype.stats.methods import make_method
 from nistats_nipype.stats.permutation import Chunk, merge, permute
 from nistats_nipype.stats.relabelling import chunk_bounds
 
@@ -731,6 +732,47 @@ def test_a_schedule_is_refused_by_a_design_with_other_groups_of_rows():
         permute(VALUES[:6, :70], ancova, [0, 1, 0], schedule)
     # The same rows in other units are the same groups.
     permute(VALUES[:6, :70], group * 2, [0, 1], schedule)
+
+
+GROUPS = {
+    'balanced': np.repeat([0.0, 1], 6),
+    'unbalanced': np.repeat([3.0, -1], [3, 9]),
+    'shuffled': RNG.permutation(np.repeat([0.0, 1], [5, 7])),
+}
+
+
+@pytest.mark.parametrize('method', ['freedman-lane', 'ter-braak', 'manly'])
+@pytest.mark.parametrize('sidedness', SIDES)
+@pytest.mark.parametrize('name', GROUPS)
+def test_two_groups_are_sign_flips(monkeypatch, name, sidedness, method):
+    """Tables of partial sums give what the plain sums give."""
+    design = np.column_stack([np.ones(N), GROUPS[name]])
+    schedule = draw_schedule(design, [0, 1], n_perm=200, method=method)
+    problem = VALUES, design, [0, 1], schedule
+    by_tables = run(*problem, sidedness=sidedness)
+    monkeypatch.setattr(engines, '_find_halves', lambda *_: None)
+    plainly = run(*problem, sidedness=sidedness)
+    np.testing.assert_allclose(by_tables.null, plainly.null, rtol=1e-12)
+    for one, other in zip(by_tables[:3], plainly[:3], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_only_two_groups_beside_a_constant_are_sign_flips():
+    def halves(design, contrast, **options):
+        schedule = draw_schedule(design, contrast, n_perm=9, **options)
+        method = make_method(schedule.method, design, contrast)
+        return engines.Correlations(VALUES, method, schedule, True).halves
+
+    two = np.column_stack([np.ones(N), GROUP])
+    basis, negative = halves(two, [0, 1])
+    np.testing.assert_array_equal(negative, GROUP == 0)
+    np.testing.assert_allclose(basis, N**-0.5)
+    assert halves(np.column_stack([1 - GROUP, GROUP]), [-1, 1]) is not None
+    assert halves(np.column_stack([two, AGE]), [0, 1, 0]) is None
+    assert halves(np.column_stack([np.ones(N), AGE]), [0, 1]) is None
+    assert halves(two, [0, 1], errors='both') is None
+    assert halves(two, [0, 1], method='dekker') is None
+    assert halves(two, [0, 1], method='huh-jhun') is None
 
 
 # Validity
