@@ -7,7 +7,7 @@ import numpy as np
 from ..exceptions import ScheduleError
 from .engines import lowest_tie
 from .permutation import turn
-from .relabelling import POINTS, prepare
+from .relabelling import cut, prepare
 from .sequential import NONE, Exceedances
 
 #: Relabellings at a time, first; then twice as many each time. No influence on the result.
@@ -73,7 +73,7 @@ def permute_until(
         while low < task.stop and open_.size:
             batch = np.arange(low, min(low + size, task.stop, low + task.engine.batch))
             relabellings = task.engine.load(batch)
-            blocks = [open_[at : at + POINTS] for at in range(0, open_.size, POINTS)]
+            blocks = cut(open_, len(values))
             jobs = [
                 pool.submit(
                     task.engine.exceedances,

@@ -12,6 +12,9 @@ from .methods import (
 
 #: Numbers of relabelled bases that are held at a time, and sign flips; no influence on results.
 _NUMBERS, _FLIPS = 2**21, 2**16
+#: Tables of sign flips are made for as many observations at most: those of more, of 16 kB for each
+#: observation, would not stay in the cache.
+_TABLED = 256
 #: Equivalent relabellings differ by rounding: by less than N * 1e-16 as correlations (see
 #: :data:`nistats_nipype.stats.tile_kernels.TIE`), by up to some 1e-10 as scores of v and G, whose
 #: sums of squares cancel, and by some 1e-13 of themselves as other statistics.
@@ -90,7 +93,9 @@ class Correlations:
         self.dof = _dof(method.split)
         self.halves = _find_halves(method, schedule)
         flips_alone = schedule.orders is None and not method.moves_interest
-        self.by_tables = flips_alone or self.halves is not None
+        self.by_tables = method.moved.shape[1] <= _TABLED and (
+            flips_alone or self.halves is not None
+        )
         self.batch = _FLIPS if self.by_tables else max(1, _NUMBERS // method.moved.size)
 
     def observe(self, points):
@@ -115,13 +120,23 @@ class Correlations:
             np.put_along_axis(negative, self.schedule.orders[rows], labels[None], axis=1)
         return basis[None], np.packbits(negative, axis=1, bitorder='little')
 
-    def extremes(self, relabellings, points, side, limits, n_rows):
-        """Maxima, counts and relabellings left out, over some relabellings at some points."""
+    def extremes(self, batches, points, side, limits, n_rows):
+        """Maxima, counts and relabellings left out, over batches of relabellings."""
         from .kernels import extremes_and_counts
 
         results = _make_results(n_rows, len(points))
         units, _ = unit_data(self.method, self.values[:, points])
-        extremes_and_counts(*relabellings, self.method.n_interest, units, side, limits, *results)
+        for low, relabellings in zip(range(0, n_rows, self.batch), batches, strict=True):
+            maxima = results[0][low : low + self.batch]
+            extremes_and_counts(
+                *relabellings,
+                self.method.n_interest,
+                units,
+                side,
+                limits,
+                maxima,
+                *results[1:],
+            )
         return results
 
     def exceedances(self, relabellings, points, side, limits, first, n_stop):
@@ -220,13 +235,17 @@ class Scores:
         signs = np.ones(shape, dtype=np.int8) if signs is None else signs[rows]
         return np.ascontiguousarray(orders), np.ascontiguousarray(signs)
 
-    def extremes(self, relabellings, points, side, limits, n_rows):
-        """Maxima, counts and relabellings left out, over some relabellings at some points."""
+    def extremes(self, batches, points, side, limits, n_rows):
+        """Maxima, counts and relabellings left out, over batches of relabellings."""
         from .welch_kernels import score_extremes_and_counts
 
         results = _make_results(n_rows, len(points))
         units, _ = unit_data(self.method, self.values[:, points])
-        score_extremes_and_counts(self.geometry, *relabellings, units, side, limits, *results)
+        for low, relabellings in zip(range(0, n_rows, self.batch), batches, strict=True):
+            maxima = results[0][low : low + self.batch]
+            score_extremes_and_counts(
+                self.geometry, *relabellings, units, side, limits, maxima, *results[1:]
+            )
         return results
 
     def maps(self, rows, blocks, pool):

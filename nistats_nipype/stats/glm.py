@@ -18,8 +18,8 @@ from .welch import check_groups, welch_contrast
 
 #: What to do with missing values (NaN).
 MISSING_POLICIES = ('error', 'drop_voxel', 'per_voxel')
-#: Points fitted at a time: bounds memory, and has no influence on the result.
-BLOCK = 16384
+#: Points fitted at a time at most, and numbers of observations; no influence on the result.
+BLOCK, NUMBERS = 16384, 2**24
 #: Residual sums of squares below this fraction of the total are rounding: no variance.
 NO_VARIANCE = 1e-20
 
@@ -246,8 +246,9 @@ def fit(values, design, *, missing='error', labels=None, groups=None):
         group_squares=None if groups is None else np.full((groups.max() + 1, n_points), np.nan),
     )
     solvers = {}
-    for start in range(0, n_points, BLOCK):
-        points = start + np.flatnonzero(usable[start : start + BLOCK])
+    size = max(64, min(BLOCK, NUMBERS // n_observations))
+    for start in range(0, n_points, size):
+        points = start + np.flatnonzero(usable[start : start + size])
         if points.size:
             _fit_block(
                 model, np.asarray(values[:, points], dtype=np.float64), points, design, solvers

@@ -210,22 +210,27 @@ def turn(values, side):
 
 def _add_extremes(chunk, task, limits, pool):
     """Add the relabellings of a chunk, block by block of the points."""
-    for low in range(max(chunk.start, 1), chunk.stop, task.engine.batch):
-        rows = np.arange(low, min(low + task.engine.batch, chunk.stop))
-        relabellings = task.engine.load(rows)
-        jobs = [
-            pool.submit(
-                task.engine.extremes, relabellings, block, task.side, limits[block], len(rows)
-            )
-            for block in task.blocks
-        ]
-        maxima = chunk.maxima[rows - chunk.start]
-        for block, job in zip(task.blocks, jobs, strict=True):
-            block_maxima, counts, left_out = job.result()
-            np.maximum(maxima, block_maxima, out=maxima)
-            chunk.counts[block] += counts
-            chunk.left_out[block] += left_out
-        chunk.maxima[rows - chunk.start] = maxima
+    engine, rows = task.engine, np.arange(max(chunk.start, 1), chunk.stop)
+    # Made anew for each block if they are too many, which costs little beside their use.
+    once = list(_load_batches(engine, rows)) if len(rows) <= engine.batch else None
+
+    def work(block):
+        batches = _load_batches(engine, rows) if once is None else once
+        return engine.extremes(batches, block, task.side, limits[block], len(rows))
+
+    maxima = chunk.maxima[rows - chunk.start]
+    for block, found in zip(task.blocks, pool.map(work, task.blocks), strict=True):
+        block_maxima, counts, left_out = found
+        np.maximum(maxima, block_maxima, out=maxima)
+        chunk.counts[block] += counts
+        chunk.left_out[block] += left_out
+    chunk.maxima[rows - chunk.start] = maxima
+
+
+def _load_batches(engine, rows):
+    """Relabellings, as many at a time as the engine holds."""
+    for low in range(0, len(rows), engine.batch):
+        yield engine.load(rows[low : low + engine.batch])
 
 
 def _add_maps(chunk, task, limits, pool):

@@ -158,9 +158,35 @@ def _sort(height, top, count, order, spare, digits):
         if _settle(height, order, count):
             return
     # One point dwarfs the others or is infinite, or all are next to nothing.
-    ranks = np.argsort(-height, kind='mergesort')
-    for i in range(count):
-        order[i] = ranks[i]
+    i = 0
+    for v in range(height.shape[0]):
+        if height[v] > 0.0:
+            order[i] = v
+            i += 1
+    _sort_slowly(height, order, count)
+
+
+@njit(nogil=True, cache=True)
+def _sort_slowly(height, order, count):
+    """Shell sort from the highest point down, equal ones in their order.
+
+    For maps that hardly occur; NumPy's sort would take Numba seconds to compile for every map.
+    """
+    gap = count
+    while gap > 1:
+        gap = max(gap * 5 // 11, 1)
+        for i in range(gap, count):
+            item = order[i]
+            k = i
+            while k >= gap:
+                other = order[k - gap]
+                if height[other] > height[item] or (
+                    height[other] == height[item] and other < item
+                ):
+                    break
+                order[k] = other
+                k -= gap
+            order[k] = item
 
 
 @njit(nogil=True, cache=True)
