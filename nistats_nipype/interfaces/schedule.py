@@ -26,7 +26,7 @@ class _DefineVarianceGroupsOutputSpec(TraitedSpec):
 class DefineVarianceGroups(SimpleInterface):
     """Define variance groups by exchangeability blocks: what can be exchanged has one variance.
 
-    PALM's ``-vg auto``.
+    PALM's ``-vg auto``. The file is for DrawSchedule and for FitGLM alike.
 
     Examples
     --------
@@ -95,6 +95,9 @@ class _DrawScheduleOutputSpec(TraitedSpec):
 
 class DrawSchedule(SimpleInterface):
     """Draw the relabellings of a permutation test, or enumerate them where there are few.
+
+    The schedule also says what is relabelled (the method), and whether the statistic is t and F,
+    or v and G (variance groups).
 
     Examples
     --------
