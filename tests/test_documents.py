@@ -14,6 +14,7 @@ DOCUMENTS = [
     'CONTRIBUTING.rst',
     'benchmarks/README.rst',
     'docs/guide.rst',
+    'tests/validity/README.rst',
     'workflows/README.rst',
 ]
 

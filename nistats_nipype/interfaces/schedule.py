@@ -61,7 +61,8 @@ class _DrawScheduleInputSpec(BaseInterfaceInputSpec):
         'both',
         usedefault=True,
         desc='assumption about the errors: permute, flip signs, both, or chosen by the design '
-        '(sign flips where the contrast involves the mean of the data)',
+        '(sign flips where the contrast involves the mean of the data, or where variance groups '
+        'could be mixed)',
     )
     method = traits.Enum(
         'freedman-lane',
