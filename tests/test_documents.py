@@ -1,4 +1,4 @@
-"""The documents at the top render, and the commands of the README are those of the program."""
+"""The documents render, and the commands of the README and the guide are those of the program."""
 
 import re
 from pathlib import Path
@@ -13,6 +13,8 @@ DOCUMENTS = [
     'CHANGES.rst',
     'CONTRIBUTING.rst',
     'benchmarks/README.rst',
+    'docs/guide.rst',
+    'tests/validity/README.rst',
     'workflows/README.rst',
 ]
 
@@ -34,20 +36,23 @@ def test_pictures_of_the_readme_exist():
     assert all((ROOT / picture).is_file() for picture in pictures)
 
 
-def readme_commands():
-    """Every ``nistats-nipype`` command of the README, as a list of arguments."""
+def commands_of(name):
+    """Every ``nistats-nipype`` command of a document, as a list of arguments."""
     import shlex
 
-    text = (ROOT / 'README.rst').read_text().replace('\\\n', ' ')
+    text = (ROOT / name).read_text().replace('\\\n', ' ')
     lines = re.findall(r'^    .*?nistats-nipype (.*)$', text, re.MULTILINE)
     return [shlex.split(line) for line in lines]
 
 
-def test_commands_of_the_readme_are_understood():
+@pytest.mark.parametrize(
+    ('name', 'expected'), [('README.rst', {'demo', 'run'}), ('docs/guide.rst', {'run'})]
+)
+def test_commands_of_the_documents_are_understood(name, expected):
     from nistats_nipype.cli.parser import get_parser
 
-    commands = readme_commands()
-    assert {command[0] for command in commands} == {'demo', 'run'}
+    commands = commands_of(name)
+    assert {command[0] for command in commands} == expected
     for command in commands:
         assert get_parser().parse_args(command).command == command[0]
 

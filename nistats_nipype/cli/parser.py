@@ -284,8 +284,8 @@ def _add_permutation(parser):
         '--tail',
         choices=('none', 'gpd', 'gamma'),
         default='none',
-        help='read small corrected p off a distribution fitted to the null: generalised Pareto '
-        'for its upper tail, or gamma for all of it (default: %(default)s)',
+        help='read small p, corrected and uncorrected, off a distribution fitted to the null: '
+        'generalised Pareto for its upper tail, or gamma for all of it (default: %(default)s)',
     )
     group.add_argument(
         '--fdr-method',

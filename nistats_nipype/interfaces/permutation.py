@@ -109,7 +109,9 @@ class MergePermutations(SimpleInterface):
 
     p is the share of the relabellings, the observed one included, that reach the
     observed value: at the same voxel (uncorrected), or anywhere in the mask (corrected).
-    With a ``tail``, small corrected p are read off a distribution fitted to the maxima.
+    With a ``tail``, small corrected p are read off a distribution fitted to the maxima. With a
+    ``tails_file``, uncorrected p are those of :class:`~nistats_nipype.interfaces.FitTails`, and
+    FDR-adjusted p are made of them.
 
     Examples
     --------

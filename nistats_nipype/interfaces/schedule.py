@@ -26,7 +26,7 @@ class _DefineVarianceGroupsOutputSpec(TraitedSpec):
 class DefineVarianceGroups(SimpleInterface):
     """Define variance groups by exchangeability blocks: what can be exchanged has one variance.
 
-    PALM's ``-vg auto``.
+    PALM's ``-vg auto``. The file is for DrawSchedule and for FitGLM alike.
 
     Examples
     --------
@@ -61,7 +61,8 @@ class _DrawScheduleInputSpec(BaseInterfaceInputSpec):
         'both',
         usedefault=True,
         desc='assumption about the errors: permute, flip signs, both, or chosen by the design '
-        '(sign flips where the contrast involves the mean of the data)',
+        '(sign flips where the contrast involves the mean of the data, or where variance groups '
+        'could be mixed)',
     )
     method = traits.Enum(
         'freedman-lane',
@@ -95,6 +96,9 @@ class _DrawScheduleOutputSpec(TraitedSpec):
 
 class DrawSchedule(SimpleInterface):
     """Draw the relabellings of a permutation test, or enumerate them where there are few.
+
+    The schedule also says what is relabelled (the method), and whether the statistic is t and F,
+    or v and G (variance groups).
 
     Examples
     --------

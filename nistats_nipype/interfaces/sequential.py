@@ -33,7 +33,8 @@ class PermuteSequential(SimpleInterface):
     """Relabel until the uncorrected p of each voxel is decided.
 
     PALM's ``-approx negbin``. Fast, but without the maximum over voxels, and so without
-    corrected p. The split into chunks has no influence on the merged result.
+    corrected p. Exhaustive schedules and variance groups are refused. The split into chunks has
+    no influence on the merged result.
 
     Examples
     --------
@@ -78,7 +79,7 @@ class _MergeSequentialOutputSpec(TraitedSpec):
 
 
 class MergeSequential(SimpleInterface):
-    """Merge the chunks of a test that stops early into uncorrected p.
+    """Merge the chunks of a test that stops early into uncorrected p, and these into FDR.
 
     Examples
     --------

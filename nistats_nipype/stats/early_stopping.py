@@ -30,9 +30,9 @@ def permute_until(
 ):
     """Relabel until a number of relabellings has reached the observed value, at each point.
 
-    Most points of a map without an effect are decided after some dozens of relabellings, and are
-    left out of the others: a schedule of 10,000 takes about as long as one of some hundreds.
-    The maximum over points is not known then, and familywise p cannot be had.
+    Most points of a map without an effect are decided after some dozens of relabellings, and take
+    no part in the others: a schedule of 10,000 takes about as long as one of some hundreds does
+    without stopping. The maximum over points is not known then, and familywise p cannot be had.
 
     Parameters
     ----------

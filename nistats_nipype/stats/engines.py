@@ -30,11 +30,18 @@ def lowest_tie(observed, scale):
     ----------
     observed : ndarray
     scale : {'r', 'z', 'stat'}
-        Correlations, normal scores, or a statistic itself.
+        Correlations (tie within 1e-10), normal scores (within 1e-8 and a relative 1e-8), or a
+        statistic itself (within a relative 1e-9).
 
     Returns
     -------
     ndarray
+
+    Examples
+    --------
+    >>> observed = np.array([0.5, 2.0])
+    >>> (observed - lowest_tie(observed, 'stat')).round(12)
+    array([5.e-10, 2.e-09])
     """
     absolute, relative = _TIES[scale]
     return observed - (absolute + relative * np.abs(observed))
@@ -196,6 +203,8 @@ def _find_halves(method, schedule):
 class Scores:
     """Engine of v and G, for variance groups, compared as normal scores of their parametric p.
 
+    It has no :meth:`Correlations.exceedances`: a test that stops early is one of t or F.
+
     Parameters
     ----------
     values, method, schedule, signed
@@ -264,6 +273,8 @@ class Scores:
 
 class PseudoStatistics(Correlations):
     """Engine of t and F whose error variance is smoothed over space: pseudo-t.
+
+    It needs whole maps, :meth:`maps` and :meth:`observed_map`; the other methods are of t and F.
 
     Parameters
     ----------

@@ -28,7 +28,8 @@ class Task(NamedTuple):
     start, stop : int
         Rows of the schedule, ``stop`` not included.
     stat : ndarray of shape (V,), float64
-        Observed t or F, the same numbers as :func:`nistats_nipype.stats.glm.contrast` gives.
+        Observed t or F, or v or G, the same numbers as
+        :func:`nistats_nipype.stats.glm.contrast` gives, whatever the engine compares.
     tested : ndarray of int
         Points that have a statistic.
     """
@@ -49,7 +50,8 @@ class Task(NamedTuple):
 def prepare(values, design, contrast, schedule, start, stop, sidedness, missing, labels, smooth):
     """Check a test and compute its observed statistic.
 
-    Parameters, errors: see :func:`nistats_nipype.stats.permutation.permute`.
+    Parameters and errors are those of :func:`nistats_nipype.stats.permutation.permute`;
+    ``smooth`` is its ``smooth_variance``.
 
     Returns
     -------

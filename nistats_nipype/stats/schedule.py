@@ -14,7 +14,8 @@ class Schedule(NamedTuple):
     """Relabellings, one per row; row 0 is the observed labelling.
 
     Relabelling ``b`` makes observation ``i`` out of observation ``orders[b, i]`` with
-    its sign multiplied by ``signs[b, i]``.
+    its sign multiplied by ``signs[b, i]``. With Huh and Jhun's method the observations are the
+    rows that their residuals are reduced to, and N is the number of these.
 
     Attributes
     ----------
@@ -29,8 +30,9 @@ class Schedule(NamedTuple):
     errors : {'exchangeable', 'symmetric', 'both'}
         The assumption it was made under.
     row_classes : ndarray of shape (N,), int32
-        Which observations the design cannot tell apart: those of one number, -1 for rows
-        of zeros. A schedule can be shared by designs that agree in this. With
+        Which observations neither the design nor the variance groups tell apart: those of
+        one number, -1 for rows of zeros. A schedule can be shared by designs that agree in
+        this. With
         errors='both', a row and its negative have the numbers 2 k and 2 k + 1.
     blocks : ndarray of shape (N, L), int64, or None
         Exchangeability blocks that it respects, see
@@ -106,7 +108,7 @@ class Schedule(NamedTuple):
 
 
 def relabelled_rows(design, contrast, method):
-    """Rows of which equal ones are interchangeable.
+    """Rows of which equal ones are interchangeable, if they are of one variance group.
 
     Those of the design, but for Huh and Jhun, who relabel combinations of observations.
 

@@ -159,7 +159,7 @@ def negative_binomial(exceedances, n_relabellings):
 
     A point whose h-th exceedance is the l-th relabelling gets p = h / l; a point with
     g < h exceedances at the end of the schedule of B gets p = (g + 1) / B [1]_. PALM calls
-    it ``-approx negbin``, after the distribution of l [2]_.
+    it ``-approx negbin`` (or ``-accel negbin``), after the distribution of l [2]_.
 
     Parameters
     ----------

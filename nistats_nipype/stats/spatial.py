@@ -78,7 +78,7 @@ class SpatialResult(NamedTuple):
     p_fwe : ndarray of shape (V,)
         Share of the relabellings whose maximum reaches ``observed``.
     null : ndarray of shape (B,)
-        Maximum of every relabelling, the observed one first.
+        Maximum of every relabelling, the observed one first; NaN for those that are left out.
     """
 
     observed: np.ndarray
@@ -144,9 +144,11 @@ def permute_spatial(
     Notes
     -----
     All are computed on t or F; with variance groups on the normal scores of v or G; or on
-    pseudo-t. With two sides, positive and negative points never join, and
-    the maximum is taken over both sides. The mass is the sum of the statistic over the
-    cluster, as in FSL and PALM.
+    pseudo-t. With two sides, positive and negative points never join, and the maximum is taken
+    over both sides. The mass is the sum of these values over the cluster, as in FSL and PALM.
+
+    Clusters of t or F, without TFCE, are found from the points beyond the threshold alone;
+    everything else takes whole maps.
     """
     _check_spatial(threshold, tfce)
     graph = check_graph(adjacency, values.shape[1])
@@ -328,7 +330,8 @@ def merge_spatial(chunks, design, contrast, *, sidedness='two-sided'):
     Raises
     ------
     ScheduleError
-        If relabellings are missing or there twice, or if the chunks do not belong together.
+        If relabellings are missing or there twice, if the chunks do not belong together, or if
+        no relabelling but the observed one leaves a statistic.
     """
     scale = str(chunks[0].scale) if chunks else 'stat'
     chunks = check_chunks(chunks, tested_side(partition(design, contrast), sidedness, scale))

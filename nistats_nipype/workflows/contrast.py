@@ -105,7 +105,8 @@ def init_contrast_wf(
     tfce : bool, default False
         Whether to add permutation inference with TFCE.
     tail : {'none', 'gpd', 'gamma'}, default 'none'
-        Approximate the tail of the null distributions of the maximum (not of the extent), see
+        Approximate the tail of the null distributions of the maximum (not of the extent), and of
+        the voxels with a small uncorrected p, see
         :func:`~nistats_nipype.workflows.init_permutation_wf`.
     fdr_method : {'BH', 'BKY'}, default 'BH'
         False discovery rate of the uncorrected permutation p, see

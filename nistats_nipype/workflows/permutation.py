@@ -105,7 +105,7 @@ def init_permutation_wf(
     schedule_file, schedule_metadata_file
         Relabellings (.npz), and how they were drawn (JSON).
     stat_file
-        Observed t or F.
+        Observed t or F; v, G or pseudo-t, if so permuted.
     p_uncorrected_file, p_fwe_file, logp_fwe_file
         Permutation p: uncorrected, corrected over voxels, and -log10 of the latter.
     cor_z_score_file

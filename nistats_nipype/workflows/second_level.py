@@ -112,7 +112,7 @@ def init_second_level_wf(
     tfce : bool, default False
         Whether to add permutation inference with TFCE.
     tail : {'none', 'gpd', 'gamma'}, default 'none'
-        Approximate the tail of the null distributions of the maximum, for corrected p below
+        Approximate the tail of the null distributions, for corrected and uncorrected p below
         what the relabellings can count; see :func:`~nistats_nipype.workflows.init_contrast_wf`.
     fdr_method : {'BH', 'BKY'}, default 'BH'
         False discovery rate of the uncorrected permutation p, see
