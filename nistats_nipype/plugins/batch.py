@@ -94,6 +94,8 @@ class BatchPlugin(DistributedPlugin):
         super().__init__(plugin_args=plugin_args)
         self.left_behind = []
         self._jobs = {}
+        self._queued = set()
+        self._suffix = None
 
     @classmethod
     def obstacle(cls):
@@ -138,7 +140,12 @@ class BatchPlugin(DistributedPlugin):
         folder = base_dir / node.fullname.partition('.')[0] / 'batch'
         # The name of a job tells where it works, and of which run it is.
         place = f'.{zlib.crc32(os.fsencode(folder)):08x}.'
-        earlier = self._list_open(place)
+        # Those that have noted how it went are just leaving.
+        earlier = [
+            job_id
+            for job_id, (name, _) in self._list_open(place).items()
+            if not folder.joinpath(*name.split('.')[-2:]).with_suffix('.json').exists()
+        ]
         if earlier:
             raise SchedulerError(
                 'Jobs of an earlier run that work in the same folder are still in the queue.',
@@ -151,16 +158,18 @@ class BatchPlugin(DistributedPlugin):
         self._suffix = f'{place}{run}.'
         self._numbers = count(1)
         self._jobs.clear()
+        self._queued.clear()
         self._answered = self._changed = time.monotonic()
         self._next_look = self._next_query = 0.0
+        self._is_refusing = False
 
     def _list_open(self, mark):
-        """List the ids of jobs in the queue whose names have a mark."""
-        return [
-            job_id
+        """List the jobs in the queue whose names have a mark."""
+        return {
+            job_id: listed
             for job_id, listed in self._list_jobs().items()
             if mark in listed.name and listed.state != 'over'
-        ]
+        }
 
     def _submit_job(self, node, updatehash=False):
         number = next(self._numbers)
@@ -171,6 +180,7 @@ class BatchPlugin(DistributedPlugin):
         try:
             self._write_files(job, node, updatehash)
             job.id = self._submit_patiently(job, node)
+            self._queued.add(job.id)
         except Exception as error:
             # As the result of the job, so that nipype writes a crash file.
             self._fail(job, error)
@@ -212,10 +222,11 @@ class BatchPlugin(DistributedPlugin):
         while True:
             try:
                 job_id = self._submit(job, node, self._options(node))
-                self._answered = time.monotonic()
-                return job_id
             except SchedulerError as error:
                 problem = error
+            else:
+                self._answered, self._is_refusing = time.monotonic(), False
+                return job_id
             listed = self._ask()
             if listed is not None:
                 # An answer can be lost when the request was not.
@@ -223,7 +234,9 @@ class BatchPlugin(DistributedPlugin):
                     if each.name == job.name:
                         return job_id
                 n_refused += 1
-                if n_refused > self.settings['max_tries']:
+                # Where one job was refused for good, hundreds of others need no patience.
+                if n_refused > self.settings['max_tries'] or self._is_refusing:
+                    self._is_refusing = True
                     raise problem
             logger.warning('%s was not submitted, trying again. %s', job.node, problem)
             time.sleep(pause)
@@ -241,10 +254,10 @@ class BatchPlugin(DistributedPlugin):
             listed = self._list_jobs()
         except SchedulerError as error:
             silence = time.monotonic() - self._answered
-            logger.warning('The scheduler has not answered for %.0f s. %s', silence, error)
+            logger.warning('The scheduler has not answered for %.3g s. %s', silence, error)
             if silence > self.settings['max_outage']:
                 raise SchedulerError(
-                    f'The scheduler has not answered for {silence:.0f} s.',
+                    f'The scheduler has not answered for {silence:.3g} s.',
                     found=error.found,
                     expected=f'an answer within {self.settings["max_outage"]} s (max_outage)',
                     advice='Start again once it answers.',
@@ -289,6 +302,7 @@ class BatchPlugin(DistributedPlugin):
             outcome = job.task_file.with_suffix('.json')
             if outcome.name in names:
                 job.result = {'result': None, **json.loads(outcome.read_text())}
+                self._queued.discard(job.id)
                 self._changed = time.monotonic()
 
     def _judge(self, job, listed):
@@ -308,6 +322,7 @@ class BatchPlugin(DistributedPlugin):
         patience = 0 if is_lost else float(self._config['execution']['job_finished_timeout'])
         if now - job.over_since < patience:
             return  # what it noted may be late
+        self._queued.discard(job.id)
         if ending is None:
             ending = Ending('the scheduler does not know why', '', '', sudden=True)
         self._fail(
@@ -332,14 +347,14 @@ class BatchPlugin(DistributedPlugin):
 
     def _cancel(self):
         """Cancel the jobs of this run, and see to it that they leave the queue."""
-        if not self._jobs:
-            return
-        self.left_behind = [job.id for job in self._jobs.values() if job.id and not job.result]
+        if self._suffix is None:
+            return  # nothing was submitted
+        self.left_behind = sorted(self._queued)
         deadline = time.monotonic() + _CANCEL_TIMEOUT
         while time.monotonic() < deadline:
             try:
                 # By name: a submission may have been interrupted before it told the id.
-                self.left_behind = self._list_open(self._suffix)
+                self.left_behind = sorted(self._list_open(self._suffix))
                 if not self.left_behind:
                     return
                 run_command(self.commands[1], *self.left_behind)

@@ -32,12 +32,20 @@ def run_node(node, updatehash=False):
     lines = None
     try:
         os.environ.setdefault('MPLBACKEND', node.config['execution']['matplotlib_backend'])
-        config.update_config(node.config)
+        config.update_config(_escaped(node.config))
         logging.update_logging(config)
         node.run(updatehash=updatehash)
     except (Exception, SystemExit) as error:
         lines = format_exception(error)
     return {'traceback': lines, 'hostname': gethostname()}
+
+
+def _escaped(sections):
+    """Settings for nipype's parser, which takes % in a folder's name for a reference."""
+    return {
+        section: {name: str(value).replace('%', '%%') for name, value in settings.items()}
+        for section, settings in sections.items()
+    }
 
 
 def main(task_file):

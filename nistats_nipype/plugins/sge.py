@@ -86,34 +86,33 @@ class SGEPlugin(BatchPlugin):
 
     def _inquire(self, job_id):
         with suppress(SchedulerError):
+            lines = run_command('qstat', '-j', job_id).splitlines()
+            reasons = [' '.join(line.split()) for line in lines if line.startswith('error reason')]
+            if reasons:
+                advice = 'Remove the cause, and start again to resume.'
+                return Ending('it was in error state', '; '.join(reasons), advice, sudden=True)
+        with suppress(SchedulerError):
             lines = run_command('qacct', '-j', job_id).splitlines()
             # A job that was started again is there more than once, the last time at the end.
             known = dict(line.split(maxsplit=1) for line in lines if len(line.split()) > 1)
-            return _conclude({name: known[name] for name in _FIELDS if name in known})
-        with suppress(SchedulerError):
-            lines = run_command('qstat', '-j', job_id).splitlines()
-            (reason, *_) = [line for line in lines if line.startswith('error reason')] or ['']
-            return Ending(
-                'it was in an error state of the queue',
-                ' '.join(reason.split()),
-                'Remove the cause, and start again to resume.',
-                sudden=True,
-            )
+            return _conclude({name: ' '.join(known[name].split()) for name in _FIELDS})
         return None
 
 
 def _conclude(facts):
     """Say how a job ended, from what qacct tells."""
-    failed = int(facts['failed'].split()[0])
+    failed, _, failure = facts['failed'].partition(' : ')
     status = int(facts['exit_status'].split()[0])
-    noted = failed == 0 and status in (0, NODE_FAILED)
-    killed = status > 128
+    if failed not in ('0', '100'):  # 100: after the job, by a signal
+        reason = failure
+    else:
+        reason = f'signal {status - 128}' if status > 128 else f'exit status {status}'
     return Ending(
-        f'signal {status - 128}' if killed else f'exit status {status}',
-        ', '.join(f'{name}={" ".join(value.split())}' for name, value in facts.items()),
+        reason,
+        ', '.join(f'{name}={value}' for name, value in facts.items()),
         'It was deleted, or went beyond a limit: ask for more time (qsub_args: -l h_rt=4:0:0) or '
         'memory (mem_gb of the node).'
-        if killed
-        else 'The end of its log is in the crash file.',
-        sudden=not noted,
+        if status > 128
+        else 'If its log was written, the end of it is in the crash file.',
+        sudden=failed != '0' or status not in (0, NODE_FAILED),
     )

@@ -204,7 +204,7 @@ def test_a_name_for_the_user_is_not_needed(plugin, steps, monkeypatch):
 
 
 def test_a_folder_with_a_strange_name(plugin, tmp_path):
-    folder = tmp_path / "my work: 100%j, 'new' $HOME"
+    folder = tmp_path / "my work: 100%j, 'new'"
     folder.mkdir()
     assert Steps(folder).run(plugin()) == 60
 
