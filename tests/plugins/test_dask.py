@@ -35,7 +35,7 @@ def die(x):
 
 
 def run_row(folder, names, plugin_args):
-    """Run functions of this module in a row, and print how it went."""
+    """Run functions of this module in a row, and say how it went."""
     from distributed import LocalCluster
 
     functions = [globals()[name] for name in names]
@@ -54,7 +54,7 @@ def run_row(folder, names, plugin_args):
         told = {'error': type(error).__name__, 'text': str(error)}
     if cluster:
         cluster.close()
-    print('\n' + json.dumps(told))
+    sys.stdout.write(f'\n{json.dumps(told)}\n')
 
 
 @pytest.fixture

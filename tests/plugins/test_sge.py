@@ -1,5 +1,7 @@
 """SGEPlugin: what it makes of what the commands print. tests/clusters has the real ones."""
 
+from itertools import pairwise
+
 import pytest
 
 from nistats_nipype.exceptions import SchedulerError
@@ -125,4 +127,4 @@ def test_a_job_gets_what_its_node_asks_for(printed, tmp_path, n_procs, plugin_ar
     (command,) = commands
     assert command[0] == 'qsub'
     assert list(command[-3 - len(request_) :]) == [*request_, '-q', 'long.q', '1.sh']
-    assert ('-o', '1.log') in zip(command, command[1:], strict=False)
+    assert ('-o', '1.log') in pairwise(command)
