@@ -56,11 +56,13 @@ class Steps:
         path = self.folder / f'order-{item}'
         path.unlink() if text is None else path.write_text(text)
 
-    def build(self, items=(1, 2, 3), factor=10, plugin_args=None, **execution):
+    def build(self, factor=10, n_procs=1, plugin_args=None, **execution):
         workflow = pe.Workflow('steps_wf', base_dir=str(self.folder / 'work'))
         function = Function(['x', 'factor', 'folder'], ['out'], function=multiply)
-        multiply_ = pe.MapNode(function, iterfield=['x'], name='multiply', n_procs=2, mem_gb=1)
-        multiply_.inputs.trait_set(x=list(items), factor=factor, folder=str(self.folder))
+        multiply_ = pe.MapNode(
+            function, iterfield=['x'], name='multiply', n_procs=n_procs, mem_gb=1
+        )
+        multiply_.inputs.trait_set(x=[1, 2, 3], factor=factor, folder=str(self.folder))
         multiply_.plugin_args = plugin_args or {}
         add_ = pe.Node(Function(['numbers', 'folder'], ['out'], function=add), name='add')
         add_.inputs.folder = str(self.folder)

@@ -69,7 +69,7 @@ def test_success(plugin, steps):
 
 def test_jobs_get_what_nodes_ask_for(cluster, plugin, steps):
     steps.order(1, REPORT)
-    assert steps.run(plugin()) == 60
+    assert steps.run(plugin(), n_procs=2) == 60
     found = dict(line.split('=', 1) for line in (steps.folder / 'found').read_text().split())
     assert found['OMP_NUM_THREADS'] == '2'
     if isinstance(cluster, Slurm):
