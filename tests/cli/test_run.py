@@ -173,8 +173,6 @@ def test_a_graph_plugin_has_submitted_and_not_finished(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ('plugin', 'queued'), [('MultiProc', False), ('SLURM', False), ('nipype.SLURM', True)]
 )
-    ('plugin', 'queued'), [('MultiProc', False), ('SLURM', False), ('nipype.SLURM', True)]
-)
 def test_an_interrupt_is_no_failure(tmp_path, monkeypatch, plugin, queued):
     code, text = run_analysis(tmp_path, monkeypatch, KeyboardInterrupt(), plugin)
     assert code == 130

@@ -1,6 +1,5 @@
 """The permutation workflow on real schedulers: the same bits as on this machine, in any split."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -48,7 +47,7 @@ def corrected_maps(folder):
 
 
 @pytest.fixture(scope='module')
-def reference(group, tmp_path_factory):
+def reference(asked_for, group, tmp_path_factory):
     """Corrected maps of one job on this machine."""
     folder = tmp_path_factory.mktemp('reference')
     build(folder, group, n_chunks=1).run(plugin='Linear')
@@ -60,8 +59,6 @@ def reference(group, tmp_path_factory):
 @pytest.mark.parametrize('n_chunks', [1, 3, 16])
 @pytest.mark.parametrize('name', ['Linear', 'MultiProc'])
 def test_corrected_maps_on_this_machine(name, n_chunks, group, reference, tmp_path):
-    if not os.environ.get('NISTATS_NIPYPE_CLUSTERS'):
-        pytest.skip('for comparison with SLURM and SGE')
     plugin_args = {'n_procs': 2} if name == 'MultiProc' else {}
     build(tmp_path, group, n_chunks).run(plugin=find_plugin(name)(plugin_args=plugin_args))
     assert corrected_maps(tmp_path) == reference
@@ -87,7 +84,5 @@ def test_plugins_of_nipype_complete_the_workflow(cluster, group, reference, tmp_
 
 
 def test_the_older_plugin_of_nipype_completes_the_workflow(group, reference, tmp_path):
-    if not os.environ.get('NISTATS_NIPYPE_CLUSTERS'):
-        pytest.skip('for comparison with SLURM and SGE')
     build(tmp_path, group, n_chunks=3).run(plugin='LegacyMultiProc', plugin_args={'n_procs': 2})
     assert corrected_maps(tmp_path) == reference
