@@ -2,7 +2,7 @@
 
 All that a scheduler writes is in one folder, its daemons are children of this process, and
 they listen on the loopback interface only, on ports that were free. No other cluster that this
-machine may be part of is touched. Debian 12's packages are needed (see ``PACKAGES``), and root,
+machine may be part of is touched. Debian 12's packages in ``packages.txt`` are needed, and root,
 because that is who may start jobs.
 """
 
@@ -13,8 +13,6 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-
-PACKAGES = ('slurm-wlm', 'munge', 'gridengine-master', 'gridengine-exec', 'gcc', 'libc6-dev')
 
 
 class Scheduler:

@@ -63,7 +63,6 @@ def test_a_queue_that_is_not_there_is_named(cluster, name, tmp_path):
 
 def test_the_table_of_plugins_asks_the_scheduler(cluster, name, tmp_path):
     assert spawn(tmp_path, 'plugins').wait(timeout=60) == 0
-    usable = dict(
-        line.split()[:2] for line in (tmp_path / 'said').read_text().splitlines() if line
-    )
+    rows = map(str.split, (tmp_path / 'said').read_text().splitlines())
+    usable = {row[0]: row[1] for row in rows if row[1:]}
     assert usable[name] == usable[f'{name}Graph'] == 'yes'
