@@ -46,6 +46,8 @@ class Job:
         Full name of the node.
     task_file : pathlib.Path
         The pickled node. Script, log and outcome are beside it.
+    result_file : pathlib.Path
+        What nipype writes when a node has run.
     id : str or None
         The scheduler's; None if it was not submitted.
     over_since : float or None
@@ -57,6 +59,7 @@ class Job:
     name: str
     node: str
     task_file: Path
+    result_file: Path
     id: str | None = None
     over_since: float | None = None
     result: dict | None = None
@@ -159,7 +162,8 @@ class BatchPlugin(DistributedPlugin):
         self._numbers = count(1)
         self._jobs.clear()
         self._queued.clear()
-        self._answered = self._changed = time.monotonic()
+        self._changed = time.monotonic()
+        self._silent_since = None
         self._next_look = self._next_query = 0.0
         self._is_refusing = False
 
@@ -175,7 +179,8 @@ class BatchPlugin(DistributedPlugin):
         number = next(self._numbers)
         # SGE wants a letter first.
         name = 'n' + re.sub(r'[^\w.-]', '_', node.name) + f'{self._suffix}{number}'
-        job = Job(name, node.fullname, self._folder / f'{number}.task')
+        result_file = Path(node.output_dir(), f'result_{node.name}.pklz')
+        job = Job(name, node.fullname, self._folder / f'{number}.task', result_file)
         self._jobs[name] = job
         try:
             self._write_files(job, node, updatehash)
@@ -225,7 +230,7 @@ class BatchPlugin(DistributedPlugin):
             except SchedulerError as error:
                 problem = error
             else:
-                self._answered, self._is_refusing = time.monotonic(), False
+                self._silent_since, self._is_refusing = None, False
                 return job_id
             listed = self._ask()
             if listed is not None:
@@ -253,7 +258,10 @@ class BatchPlugin(DistributedPlugin):
         try:
             listed = self._list_jobs()
         except SchedulerError as error:
-            silence = time.monotonic() - self._answered
+            now = time.monotonic()
+            if self._silent_since is None:
+                self._silent_since = now
+            silence = now - self._silent_since
             logger.warning('The scheduler has not answered for %.3g s. %s', silence, error)
             if silence > self.settings['max_outage']:
                 raise SchedulerError(
@@ -263,7 +271,7 @@ class BatchPlugin(DistributedPlugin):
                     advice='Start again once it answers.',
                 ) from error
             return None
-        self._answered = time.monotonic()
+        self._silent_since = None
         return listed
 
     def _get_result(self, taskid):
@@ -296,12 +304,16 @@ class BatchPlugin(DistributedPlugin):
                     self._judge(job, listed.get(job.id))
 
     def _collect(self, jobs):
-        # A network file system shows new files when their folder is listed.
-        names = set(os.listdir(self._folder))
+        """Take the results that jobs have noted."""
+        noted = _list_folder(self._folder)
         for job in jobs:
             outcome = job.task_file.with_suffix('.json')
-            if outcome.name in names:
-                job.result = {'result': None, **json.loads(outcome.read_text())}
+            if outcome.name not in noted:
+                continue
+            result = {'result': None, **json.loads(outcome.read_text())}
+            # Nodes that come next look for this file here.
+            if result['traceback'] or job.result_file.name in _list_folder(job.result_file.parent):
+                job.result = result
                 self._queued.discard(job.id)
                 self._changed = time.monotonic()
 
@@ -362,3 +374,12 @@ class BatchPlugin(DistributedPlugin):
                 logger.warning('Jobs could not be cancelled yet. %s', error)
             time.sleep(0.5)
         logger.error('Jobs left in the queue: %s', ', '.join(self.left_behind))
+
+
+def _list_folder(folder):
+    """List a folder, which has a network file system show what is new in it."""
+    try:
+        return set(os.listdir(folder))
+    except OSError as error:
+        logger.warning('A folder cannot be listed just now. %s', error)
+        return set()

@@ -186,6 +186,25 @@ def test_an_outcome_may_be_late_but_not_too_late(process_plugin, build, crashes,
     assert '1.json' in crashes()[0]
 
 
+def test_the_result_of_a_node_may_be_late_too(process_plugin, build, monkeypatch, tmp_path):
+    # nipype looks for it here before it submits the next node; a folder may also fail for once.
+    names, asked = os.listdir, []
+
+    def late(folder):
+        if str(folder) == str(tmp_path / 'row_wf' / 'double'):
+            asked.append(folder)
+            if len(asked) == 1:
+                raise OSError(116, 'Stale file handle')
+            if len(asked) == 2:
+                return []
+        return names(folder)
+
+    monkeypatch.setattr(batch.os, 'listdir', late)
+    graph = build(double, triple, job_finished_timeout=60).run(plugin=process_plugin())
+    assert len(asked) == 3
+    assert result_of(graph, 'triple') == 6
+
+
 def test_an_old_result_is_not_taken_for_a_new_one(process_plugin, build):
     assert result_of(build(double).run(plugin=process_plugin()), 'double') == 2
     plugin = process_plugin(template='exit 0')  # a job that ends before it starts
@@ -283,7 +302,7 @@ def test_a_scheduler_is_asked_less_often_the_longer_nothing_happens(
     clock, looks = [100.0], []
     monkeypatch.setattr(batch.time, 'monotonic', lambda: clock[0])
     monkeypatch.setattr(plugin, '_look', lambda: looks.append(clock[0] - 100))
-    plugin._jobs['one'] = batch.Job('one', 'node', tmp_path / '1.task')
+    plugin._jobs['one'] = batch.Job('one', 'node', tmp_path / '1.task', tmp_path)
     plugin._next_look, plugin._changed = 0.0, 100.0
     for _ in range(1000):
         assert plugin._get_result('one') is None

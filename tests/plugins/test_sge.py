@@ -121,7 +121,7 @@ class Node:
 def test_a_job_gets_what_its_node_asks_for(printed, tmp_path, n_procs, plugin_args, request_):
     node, (answers, commands) = Node(), printed
     node.n_procs = n_procs
-    job = Job('n.tok.1', 'wf.node', tmp_path / '1.task')
+    job = Job('n.tok.1', 'wf.node', tmp_path / '1.task', tmp_path)
     answers['qsub'] = '4711\n'
     assert sge.SGEPlugin(plugin_args)._submit(job, node, ['-q', 'long.q']) == '4711'
     (command,) = commands

@@ -98,7 +98,7 @@ class Node:
 def test_a_job_gets_what_its_node_asks_for(printed, tmp_path, mem_gb, options, mem):
     node, (answers, commands) = Node(), printed
     node.mem_gb = mem_gb
-    job = Job('n.tok.1', 'wf.node', tmp_path / '100%' / '1.task')
+    job = Job('n.tok.1', 'wf.node', tmp_path / '100%' / '1.task', tmp_path)
     # With several clusters the name of one comes along; notes of the site go before.
     answers['sbatch'] = 'Welcome.\n4711;north\n'
     assert slurm.SLURMPlugin()._submit(job, node, options) == '4711'
