@@ -12,8 +12,7 @@ from nistats_nipype.cli import plugin
 from nistats_nipype.cli.failures import read_failures
 from nistats_nipype.cli.parser import get_parser
 from nistats_nipype.cli.progress import report_status
-from nistats_nipype.exceptions import InputError
-from nistats_nipype.plugins.multiproc import WorkerError
+from nistats_nipype.exceptions import InputError, JobError
 
 
 def load(*arguments, work_dir='/work'):
@@ -225,7 +224,7 @@ def test_a_worker_that_is_killed_ends_the_run(tmp_path):
     runner = plugin.find_plugin('MultiProc')(plugin_args={'n_procs': 2})
     with pytest.raises(RuntimeError, match='ended from outside'):
         workflow.run(plugin=runner)
-    with pytest.raises(WorkerError, match='ended from outside'):
+    with pytest.raises(JobError, match='ended from outside'):
         runner._submit_job(node)
     plugin.end_workers(runner)
     (failure,) = read_failures(tmp_path / 'crash')
