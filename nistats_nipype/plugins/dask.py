@@ -14,7 +14,9 @@ class DaskPlugin(DistributedPlugin):
 
     A worker runs one node at a time, because a node changes the working folder of its process;
     how many processors and how much memory it has is for those who start it to decide, and a
-    node's ``n_procs`` and ``mem_gb`` are not looked at.
+    node's ``n_procs`` and ``mem_gb`` are not looked at. If a run ends early, nodes that wait are
+    cancelled, and workers that were started for it are ended; workers of an ``address`` finish
+    the node that they are at.
 
     Parameters
     ----------
@@ -122,5 +124,4 @@ class DaskPlugin(DistributedPlugin):
         del self._futures[taskid]
 
     def _cancel(self):
-        # Nodes that run go on, but for those of workers that end with the client.
         self._client.cancel(list(self._futures.values()), force=True)

@@ -6,6 +6,7 @@ import pickle
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
@@ -56,6 +57,27 @@ def test_values_go_from_job_to_job(process_plugin, build, tmp_path):
     # Script, log and outcome of a job are kept together, those of a run in a folder.
     (run,) = (tmp_path / 'row_wf' / 'batch').iterdir()
     assert {path.name for path in run.iterdir()} >= {'1.task', '1.sh', '1.log', '1.json', '2.sh'}
+
+
+def test_items_of_a_map_are_jobs_and_a_callback_need_not_be_pickled(process_plugin, tmp_path):
+    workflow = pe.Workflow('map_wf', base_dir=str(tmp_path))
+    node = pe.MapNode(Function(['x'], ['out'], function=double), iterfield=['x'], name='double')
+    node.inputs.x = [1, 2]
+    workflow.add_nodes([node])
+    workflow.config['execution'] = {'create_report': 'false'}
+    seen = []
+    callback = lambda node, status: seen.append((node.name, status))  # noqa: E731
+    plugin = process_plugin(status_callback=callback)
+    assert result_of(workflow.run(plugin=plugin), 'double') == [2, 4]
+    assert [name for name, _ in plugin.submitted] == ['_double0', '_double1', 'double']
+    assert seen.count(('_double1', 'end')) == 1
+
+
+def test_a_workflow_can_run_in_a_thread(process_plugin, build):
+    # Where Python takes no handlers of signals.
+    with ThreadPoolExecutor() as pool:
+        graph = pool.submit(build(double).run, plugin=process_plugin()).result()
+    assert result_of(graph, 'double') == 2
 
 
 @pytest.mark.parametrize(
@@ -336,6 +358,9 @@ def test_commands_that_fail(tmp_path, monkeypatch):
         run_command('bash', '-c', 'echo no  queue >&2; exit 2')
     assert error.value.found == 'no queue'
     assert 'exit 2' in error.value.advice
+    with pytest.raises(SchedulerError, match='no-such-command failed') as error:
+        run_command('no-such-command')
+    assert 'No such file' in error.value.found
     monkeypatch.setattr('nistats_nipype.plugins.scheduler._TIMEOUT', 0.2)
     with pytest.raises(SchedulerError) as error:
         run_command('sleep', '30')
