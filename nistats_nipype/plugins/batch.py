@@ -201,8 +201,9 @@ class BatchPlugin(DistributedPlugin):
         lines = [
             template.rstrip(),
             'export NIPYPE_NO_ET=1',
-            # Or BLAS takes all processors of the machine, whatever was asked for.
-            f'export OMP_NUM_THREADS={node.n_procs}',
+            # Or BLAS and numba take all processors of the machine, whatever was asked for, and
+            # address space for each, of which SGE allows no more than was asked for either.
+            f'export OMP_NUM_THREADS={node.n_procs} NUMBA_NUM_THREADS={node.n_procs}',
             f'exec {shlex.join(command)}',
         ]
         job.task_file.with_suffix('.sh').write_text('\n'.join([*lines, '']))

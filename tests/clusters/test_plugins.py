@@ -70,8 +70,8 @@ def test_success(plugin, steps):
 def test_jobs_get_what_nodes_ask_for(cluster, plugin, steps):
     steps.order(1, REPORT)
     assert steps.run(plugin(), n_procs=2) == 60
-    found = dict(line.split('=', 1) for line in (steps.folder / 'found').read_text().split())
-    assert found['OMP_NUM_THREADS'] == '2'
+    found = dict(line.split('=', 1) for line in (steps.folder / 'found').read_text().splitlines())
+    assert found['OMP_NUM_THREADS'] == found['NUMBA_NUM_THREADS'] == '2'
     if isinstance(cluster, Slurm):
         assert found['SLURM_CPUS_PER_TASK'] == '2'
         assert found['SLURM_MEM_PER_NODE'] == '1024'
@@ -86,8 +86,9 @@ import os, resource
 limit = resource.getrlimit(resource.RLIMIT_AS)[0]
 with open(f'{folder}/found', 'w') as found:
     print(f'address_space={limit}', file=found)
-    for name in ('OMP_NUM_THREADS', 'SLURM_CPUS_PER_TASK', 'SLURM_MEM_PER_NODE', 'NSLOTS'):
-        print(f'{name}={os.environ.get(name)}', file=found)
+    for name, value in os.environ.items():
+        if name.startswith(('OMP_', 'NUMBA_', 'SLURM_', 'NSLOTS')):
+            print(f'{name}={value}', file=found)
 """
 
 

@@ -74,16 +74,17 @@ def process_plugin():
             process.wait()
 
 
-def build_row(folder, *functions, x=1, **execution):
+def build_row(folder, *functions, x=1, connected=True, **execution):
     """Build a workflow of nodes in a row, from functions of one argument."""
     workflow = pe.Workflow('row_wf', base_dir=str(folder))
     nodes = [
         pe.Node(Function(['x'], ['out'], function=function), name=function.__name__)
         for function in functions
     ]
-    nodes[0].inputs.x = x
     workflow.add_nodes(nodes)
-    for before, after in pairwise(nodes):
+    for node in nodes[:1] if connected else nodes:
+        node.inputs.x = x
+    for before, after in pairwise(nodes) if connected else ():
         workflow.connect(before, 'out', after, 'x')
     workflow.config['execution'] = {
         'crashdump_dir': str(folder / 'crash'),

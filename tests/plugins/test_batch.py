@@ -132,9 +132,7 @@ def test_a_refused_job_is_submitted_again(process_plugin, build):
 def test_a_job_that_is_refused_again_and_again(process_plugin, build, crashes):
     plugin = process_plugin(max_tries=1)
     plugin.n_refused = 9
-    workflow = build(double, triple, stop_on_first_crash=True)
-    workflow.disconnect(workflow.get_node('double'), 'out', workflow.get_node('triple'), 'x')
-    workflow.inputs.triple.x = 1
+    workflow = build(double, triple, connected=False, stop_on_first_crash=True)
     with pytest.raises(RuntimeError, match='a whim'):
         workflow.run(plugin=plugin)
     assert 'SchedulerError: refused' in crashes()[0]
@@ -268,13 +266,14 @@ def test_an_interrupted_run_ends_its_jobs(process_plugin, build, number):
 def test_jobs_of_an_earlier_run_in_the_same_folder_are_in_the_way(process_plugin, build):
     first, second = process_plugin(), process_plugin()
     second.processes = first.processes
-    # The first run ends without cancelling, as if it were killed.
+    # The first run ends without cancelling, as if it were killed, when one job is submitted.
     first._status_callback = lambda *_: first.processes and 1 / 0
     first._cancel = lambda: None
+    workflow = build(sleep, double, connected=False)
     with pytest.raises(ZeroDivisionError):
-        build(sleep, double).run(plugin=_submitting(first))
+        workflow.run(plugin=first)
     with pytest.raises(SchedulerError, match='earlier run') as error:
-        build(sleep, double).run(plugin=second)
+        workflow.run(plugin=second)
     assert next(iter(first.processes)) in error.value.found
     assert 'kill' in error.value.advice
 
@@ -285,19 +284,6 @@ def test_jobs_that_are_just_leaving_the_queue_are_not_in_the_way(process_plugin,
     (name, _) = next(iter(first.processes.values()))
     second._list_jobs = lambda: {'1': Listed(name, 'open')}
     assert result_of(build(double).run(plugin=second), 'double') == 2
-
-
-def _submitting(plugin):
-    """Have a plugin raise after its first submission."""
-    submit = plugin._submit_patiently
-
-    def submit_and_raise(job, node):
-        submit(job, node)
-        raise ZeroDivisionError
-
-    plugin._submit_patiently = submit_and_raise
-    plugin._fail = lambda job, error: (_ for _ in ()).throw(error)
-    return plugin
 
 
 def test_options_of_the_run_go_before_those_of_the_node(process_plugin, build):
