@@ -266,6 +266,8 @@ class Sge(Scheduler):
             'slots': os.cpu_count(),
             'pe_list': 'smp',
             'load_thresholds': 'NONE',
+            # Not a login shell, whose profile would run in every job, and be killed with it.
+            'shell_start_mode': 'unix_behavior',
         }
         environment = {'pe_name': 'smp', 'slots': 999, 'allocation_rule': '$pe_slots'}
         for show, add, changes in (

@@ -282,7 +282,7 @@ def test_a_job_that_can_never_run(cluster, plugin, steps, options):
 @pytest.mark.cluster(seconds=200)
 def test_a_job_beyond_its_time(cluster, plugin, steps, options):
     # SLURM counts minutes.
-    limit = options('--time=1', '-l h_rt=0:0:3')
+    limit = options('--time=1', '-l h_rt=0:0:10')
     steps.sleep(2)
     text = fails(steps, plugin(), plugin_args=limit)
     assert ('TIMEOUT' if isinstance(cluster, Slurm) else 'h_rt') in text
