@@ -10,12 +10,14 @@ __all__ = [
     'DesignError',
     'GridError',
     'InputError',
+    'JobError',
     'MaskError',
     'MissingDataError',
     'NistatsNipypeError',
     'NistatsNipypeWarning',
     'OutputError',
     'ScheduleError',
+    'SchedulerError',
 ]
 
 
@@ -101,6 +103,14 @@ class DatasetError(NistatsNipypeError):
 
 class OutputError(NistatsNipypeError):
     """An output could not be written."""
+
+
+class JobError(NistatsNipypeError):
+    """A job ended without a result: it was killed, cancelled or lost."""
+
+
+class SchedulerError(NistatsNipypeError):
+    """A batch scheduler refused a request or did not answer."""
 
 
 class NistatsNipypeWarning(UserWarning):

@@ -32,6 +32,10 @@ def main(argv=None):
 
     try:
         with interruptible():
+            if args.command == 'plugins':
+                from .usable import show_plugins
+
+                return show_plugins(sys.stdout)
             if args.command == 'graph':
                 from .graph import draw_graph
 

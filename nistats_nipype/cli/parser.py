@@ -65,6 +65,12 @@ def get_parser():
     _add_demo(commands)
     _add_run(commands)
     _add_graph(commands)
+    commands.add_parser(
+        'plugins',
+        help='list the execution plugins',
+        description='List the execution plugins (see --plugin of run), whether each can be used '
+        'on this machine, and why not.',
+    )
     return parser
 
 
@@ -339,7 +345,8 @@ def _add_execution(parser):
     group.add_argument(
         '--plugin',
         default='MultiProc',
-        help='nipype execution plugin: Linear, MultiProc, SLURM, SGE, ... (default: %(default)s)',
+        help='execution plugin: Linear, MultiProc, SLURM, SGE, Dask, or another of nipype; the '
+        'command `plugins` lists all (default: %(default)s)',
     )
     group.add_argument('--plugin-args', metavar='FILE', help='its arguments, a YAML or JSON file')
     group.add_argument(

@@ -1,8 +1,9 @@
-"""nipype's execution plugins: find one, check its arguments, end its workers."""
+"""Execution plugins: find one, check its arguments, end its workers."""
 
 import logging
 import multiprocessing
 from difflib import get_close_matches
+from importlib import import_module
 from pathlib import Path
 
 from ..exceptions import InputError
@@ -24,17 +25,41 @@ _LOCAL = {
         'scheduler',
     ),
 }
-#: Plugins that hand over the whole graph and return before it has run.
-SUBMITTING = ('CondorDAGMan', 'PBSGraph', 'SGEGraph', 'SLURMGraph')
+#: Plugins of this package, by module; they go before those of nipype with the same name.
+OWN = {'MultiProc': 'multiproc', 'SLURM': 'slurm', 'SGE': 'sge', 'Dask': 'dask'}
+#: What spells a plugin of nipype that has the name of one of ours.
+STOCK = 'nipype.'
+_SUBMITTING = ('CondorDAGMan', 'PBSGraph', 'SGEGraph', 'SLURMGraph')
 
 
-def is_local(name):
-    """Whether a plugin works on this machine."""
-    return name in _LOCAL or name == 'LegacyMultiProc'
+def returns_early(name):
+    """Whether a plugin hands over the whole graph and returns before it has run."""
+    return name.removeprefix(STOCK) in _SUBMITTING
+
+
+def leaves_jobs(name):
+    """Whether jobs of a plugin outlive a run that fails or is interrupted.
+
+    Those of nipype's plugins for schedulers do; these also fail in folders with a space.
+    """
+    return name not in OWN and name.removeprefix(STOCK) not in {*_LOCAL, 'LegacyMultiProc'}
+
+
+def stock_plugins():
+    """List the names of nipype's plugins."""
+    from nipype.pipeline import plugins
+
+    return sorted(each.removesuffix('Plugin') for each in dir(plugins) if each.endswith('Plugin'))
 
 
 def find_plugin(name):
-    """Find an execution plugin of nipype.
+    """Find an execution plugin, of this package or of nipype.
+
+    Parameters
+    ----------
+    name : str
+        As in ``Workflow.run``; with ``nipype.`` before it, nipype's even if there is one of
+        this package.
 
     Returns
     -------
@@ -45,22 +70,40 @@ def find_plugin(name):
     InputError
         If there is none of that name.
     """
-    from nipype.pipeline import plugins
+    if name in OWN:
+        module = import_module(f'..plugins.{OWN[name]}', __package__)
+        return getattr(module, f'{name}Plugin')
+    stock = stock_plugins()
+    if name.removeprefix(STOCK) in stock:
+        from nipype.pipeline import plugins
 
-    known = [each.removesuffix('Plugin') for each in dir(plugins) if each.endswith('Plugin')]
-    if name not in known:
-        folded = {each.lower(): each for each in known}
-        close = get_close_matches(name.lower(), folded, n=1)
+        return getattr(plugins, f'{name.removeprefix(STOCK)}Plugin')
+    known = sorted({*OWN, *stock})
+    folded = {each.lower(): each for each in known}
+    close = get_close_matches(name.removeprefix(STOCK).lower(), folded, n=1)
+    raise InputError(
+        f'There is no execution plugin {name!r}.',
+        found=f'plugins {", ".join(known)}',
+        advice=f'Did you mean --plugin {folded[close[0]]}?' if close else 'Check --plugin.',
+    )
+
+
+def require_plugin(name):
+    """Refuse a plugin that cannot be used on this machine, as far as can be told.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name, or if what it needs is missing.
+    """
+    plugin = find_plugin(name)
+    obstacle = plugin.obstacle() if hasattr(plugin, 'obstacle') else None
+    if obstacle:
         raise InputError(
-            f'nipype has no execution plugin {name!r}.',
-            found=f'plugins {", ".join(sorted(known))}',
-            advice=f'Did you mean --plugin {folded[close[0]]}?' if close else 'Check --plugin.',
+            f'The plugin {name} cannot be used on this machine.',
+            found=obstacle,
+            advice='nistats-nipype plugins lists those that can.',
         )
-    if name == 'MultiProc':
-        from ..plugins.multiproc import MultiProcPlugin
-
-        return MultiProcPlugin
-    return getattr(plugins, f'{name}Plugin')
 
 
 def load_plugin_args(args, work_dir):
@@ -82,7 +125,11 @@ def load_plugin_args(args, work_dir):
         these arguments.
     """
     plugin_args = _read_mapping(args.plugin_args) if args.plugin_args else {}
-    known = _LOCAL.get(args.plugin)
+    plugin = find_plugin(args.plugin)
+    if hasattr(plugin, 'check_arguments'):
+        plugin.check_arguments(plugin_args)
+    name = args.plugin.removeprefix(STOCK)
+    known = _LOCAL.get(name)
     unknown = [] if known is None else sorted(set(map(str, plugin_args)) - {*known})
     if unknown:
         raise InputError(
@@ -92,16 +139,16 @@ def load_plugin_args(args, work_dir):
             advice='Check --plugin-args; nipype would ignore them.',
         )
     if args.n_procs is not None:
-        if args.plugin not in ('MultiProc', 'LegacyMultiProc'):
+        if name not in ('MultiProc', 'LegacyMultiProc'):
             raise InputError(
                 '--n-procs is for --plugin MultiProc.',
                 found=f'--plugin {args.plugin}',
                 advice='Leave --n-procs out; a scheduler gets its limits through --plugin-args.',
             )
         plugin_args['n_procs'] = args.n_procs
-    if args.plugin == 'MultiProc':
+    if name == 'MultiProc':
         _check_processors(plugin_args.get('n_procs', multiprocessing.cpu_count()), args)
-    if ' ' in str(work_dir) and not is_local(args.plugin):
+    if ' ' in str(work_dir) and leaves_jobs(args.plugin):
         raise InputError(
             f'Jobs of {args.plugin} cannot work in a folder with a space in its name.',
             found=str(work_dir),

@@ -21,7 +21,14 @@ from ..exceptions import NistatsNipypeError, OutputError
 from .build import build_demo, build_run
 from .failures import read_failures
 from .interrupts import exit_code, received_signal
-from .plugin import SUBMITTING, end_workers, find_plugin, is_local, load_plugin_args
+from .plugin import (
+    end_workers,
+    find_plugin,
+    leaves_jobs,
+    load_plugin_args,
+    require_plugin,
+    returns_early,
+)
 from .progress import NodeProgress, count_nodes
 
 
@@ -60,7 +67,7 @@ def run_analysis(args, argv=()):
     work_dir = Path(args.work_dir).absolute() if args.work_dir else out_dir / 'work'
     logs = out_dir / 'logs'
     places = Places(out_dir, work_dir, logs / 'crash', logs / 'nipype.log')
-    find_plugin(args.plugin)
+    require_plugin(args.plugin)
     plugin_args = load_plugin_args(args, work_dir)
     analysis = (build_demo if args.command == 'demo' else build_run)(args, out_dir)
     resumed = work_dir.is_dir() and any(work_dir.iterdir())
@@ -82,13 +89,12 @@ def _configure(workflow, places, plugin):
         'crashdump_dir': str(places.crash_dir),
         'crashfile_format': 'txt',
         'stop_on_first_crash': True,
+        # A network file system may show results late.
+        'job_finished_timeout': 60,
     }
-    if is_local(plugin):
+    # nipype's plugins for schedulers make a request for every job at each poll.
+    if not leaves_jobs(plugin):
         workflow.config['execution']['poll_sleep_duration'] = 0.1
-    else:
-        # Each poll of a scheduler is a request for every job; and a network file system may
-        # show results late.
-        workflow.config['execution']['job_finished_timeout'] = 60
 
 
 def _run(console, analysis, plugin, plugin_args, places):
@@ -106,7 +112,7 @@ def _run(console, analysis, plugin, plugin_args, places):
     if error is not None or read_failures(places.crash_dir):
         _explain_failure(console, error, places)
         return 1
-    if plugin in SUBMITTING:
+    if returns_early(plugin):
         console.print(f'[bold]Submitted[/] to {plugin}; the jobs run without this program.')
         _list_places(console, places)
         return 0
@@ -195,22 +201,25 @@ def _execute(workflow, plugin, plugin_args, terminal):
     """Run the workflow; return the error that ended it, or None."""
     runner, others = None, multiprocessing.active_children()
     folder = os.getcwd()  # an interrupted node leaves its own
-    with NodeProgress(count_nodes(workflow), terminal):
-        try:
+    try:
+        with NodeProgress(count_nodes(workflow), terminal):
             runner = find_plugin(plugin)(plugin_args=plugin_args)
             workflow.run(plugin=runner)
-        except Exception as error:
-            # nipype raises whatever the nodes raised, and errors of its own.
-            return error
-        finally:
-            end_workers(runner, spared=others)
-            os.chdir(folder)
+    except Exception as error:
+        # nipype raises whatever the nodes raised, and errors of its own.
+        return error
+    finally:
+        end_workers(runner, spared=others)
+        os.chdir(folder)
+        left_behind = getattr(runner, 'left_behind', [])
+        if left_behind:
+            print(f'Jobs left in the queue of {plugin}: {" ".join(left_behind)}', file=terminal)
     return None
 
 
 def _explain_interrupt(console, plugin, places):
     console.print('[bold]Interrupted.[/] The same command resumes where it stopped.')
-    if not is_local(plugin):
+    if leaves_jobs(plugin):
         console.print(f'Jobs that {plugin} has submitted may still be in the queue.')
     console.print(f'\nlog: {escape(str(places.log_file))}')
 

@@ -1,1 +1,1 @@
-"""Execution plugins of nipype that can be trusted; they import nipype only."""
+"""Execution plugins that can be trusted; they import nipype and ``exceptions`` only."""

@@ -5,11 +5,7 @@ from traceback import format_exception
 
 from nipype.pipeline.plugins import MultiProcPlugin as _MultiProcPlugin
 
-from ..exceptions import NistatsNipypeError
-
-
-class WorkerError(NistatsNipypeError):
-    """A worker process ended without a result."""
+from ..exceptions import JobError
 
 
 class MultiProcPlugin(_MultiProcPlugin):
@@ -33,18 +29,18 @@ class MultiProcPlugin(_MultiProcPlugin):
         if result is not None or self._lost is None:
             return result
         # As lines, which is what the report of the crash can add to.
-        lines = format_exception(_worker_error(self._lost))
+        lines = format_exception(_job_error(self._lost))
         return {'taskid': taskid, 'result': None, 'traceback': lines}
 
     def _submit_job(self, node, updatehash=False):
         try:
             return super()._submit_job(node, updatehash)
         except BrokenProcessPool as error:
-            raise _worker_error(error) from error
+            raise _job_error(error) from error
 
 
-def _worker_error(error):
-    return WorkerError(
+def _job_error(error):
+    return JobError(
         'A worker process was ended from outside, and its job with it.',
         found=str(error),
         expected='a result',

@@ -12,19 +12,26 @@ from nistats_nipype.cli import plugin
 from nistats_nipype.cli.failures import read_failures
 from nistats_nipype.cli.parser import get_parser
 from nistats_nipype.cli.progress import report_status
-from nistats_nipype.exceptions import InputError
-from nistats_nipype.plugins.multiproc import WorkerError
+from nistats_nipype.exceptions import InputError, JobError
 
 
 def load(*arguments, work_dir='/work'):
     return plugin.load_plugin_args(get_parser().parse_args(['run', 'out', *arguments]), work_dir)
 
 
-def test_plugins_are_those_of_nipype():
-    from nipype.pipeline.plugins import LinearPlugin, SLURMPlugin
+def test_own_plugins_go_before_those_of_nipype():
+    from nipype.pipeline import plugins as stock
 
-    assert plugin.find_plugin('Linear') is LinearPlugin
+    from nistats_nipype.plugins.slurm import SLURMPlugin
+
+    assert plugin.find_plugin('Linear') is stock.LinearPlugin
     assert plugin.find_plugin('SLURM') is SLURMPlugin
+    assert plugin.find_plugin('nipype.SLURM') is stock.SLURMPlugin
+    for name in plugin.OWN:
+        own = plugin.find_plugin(name)
+        # By the name of the class, nipype knows that it is one.
+        assert own.__name__ == f'{name}Plugin'
+        assert own.__module__.startswith('nistats_nipype.plugins.')
 
 
 @pytest.mark.parametrize(
@@ -43,12 +50,13 @@ def test_a_plugin_like_no_other_is_refused_with_the_list():
     assert 'Base' not in error.value.found
 
 
-def test_local_and_submitting_plugins_exist():
-    for name in ('Linear', 'MultiProc', 'LegacyMultiProc'):
-        assert plugin.is_local(name)
-    for name in plugin.SUBMITTING:
-        assert plugin.find_plugin(name)
-        assert not plugin.is_local(name)
+def test_what_plugins_leave():
+    for name in ('Linear', 'MultiProc', 'LegacyMultiProc', 'nipype.MultiProc', *plugin.OWN):
+        assert not plugin.leaves_jobs(name)
+    for name in ('nipype.SLURM', 'SLURMGraph', 'PBS'):
+        assert plugin.leaves_jobs(name)
+    early = [name for name in plugin.stock_plugins() if plugin.returns_early(name)]
+    assert early == ['CondorDAGMan', 'PBSGraph', 'SGEGraph', 'SLURMGraph']
 
 
 def test_known_arguments_of_multiproc_are_those_that_nipype_reads():
@@ -113,8 +121,22 @@ def test_arguments_of_schedulers_are_theirs_to_judge(tmp_path):
     (tmp_path / 'args').write_text('sbatch_args: --partition=long\n')
     args = load('--plugin', 'SLURM', '--plugin-args', str(tmp_path / 'args'))
     assert args['sbatch_args'] == '--partition=long'
+    with pytest.raises(InputError, match='SGEPlugin does not know') as error:
+        load('--plugin', 'SGE', '--plugin-args', str(tmp_path / 'args'))
+    assert 'qsub_args' in error.value.expected
+    assert load('--plugin', 'nipype.SGE', '--plugin-args', str(tmp_path / 'args'))
     with pytest.raises(InputError, match='Linear does not know'):
         load('--plugin', 'Linear', '--plugin-args', str(tmp_path / 'args'))
+
+
+def test_a_plugin_that_cannot_be_used_is_refused(monkeypatch):
+    from nistats_nipype.plugins.slurm import SLURMPlugin
+
+    monkeypatch.setattr(SLURMPlugin, 'commands', ('sbatch-of-nowhere',))
+    with pytest.raises(InputError, match='SLURM cannot be used') as error:
+        plugin.require_plugin('SLURM')
+    assert error.value.found == 'no command sbatch-of-nowhere'
+    plugin.require_plugin('MultiProc')
 
 
 @pytest.mark.parametrize('name', ['Linear', 'SLURM'])
@@ -131,9 +153,10 @@ def test_a_job_does_not_get_more_processors_than_there_are():
     assert load('--n-procs', '2', '--n-threads', '2')['n_procs'] == 2
 
 
-def test_schedulers_do_not_get_a_folder_with_a_space():
+def test_nipypes_plugins_for_schedulers_do_not_get_a_folder_with_a_space():
     with pytest.raises(InputError, match='space'):
-        load('--plugin', 'SGE', work_dir='/my work')
+        load('--plugin', 'nipype.SGE', work_dir='/my work')
+    assert load('--plugin', 'SGE', work_dir='/my work')
     assert load('--plugin', 'MultiProc', work_dir='/my work')
     assert load('--plugin', 'Linear', work_dir='/my work')
 
@@ -201,7 +224,7 @@ def test_a_worker_that_is_killed_ends_the_run(tmp_path):
     runner = plugin.find_plugin('MultiProc')(plugin_args={'n_procs': 2})
     with pytest.raises(RuntimeError, match='ended from outside'):
         workflow.run(plugin=runner)
-    with pytest.raises(WorkerError, match='ended from outside'):
+    with pytest.raises(JobError, match='ended from outside'):
         runner._submit_job(node)
     plugin.end_workers(runner)
     (failure,) = read_failures(tmp_path / 'crash')

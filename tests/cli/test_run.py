@@ -9,6 +9,7 @@ import sys
 import threading
 
 import pytest
+from nipype.pipeline import engine as pe
 from rich.console import Console
 
 from nistats_nipype.cli import interrupts, run
@@ -169,7 +170,9 @@ def test_a_graph_plugin_has_submitted_and_not_finished(tmp_path, monkeypatch):
     assert 'Yes.' not in text
 
 
-@pytest.mark.parametrize(('plugin', 'queued'), [('MultiProc', False), ('SLURM', True)])
+@pytest.mark.parametrize(
+    ('plugin', 'queued'), [('MultiProc', False), ('SLURM', False), ('nipype.SLURM', True)]
+)
 def test_an_interrupt_is_no_failure(tmp_path, monkeypatch, plugin, queued):
     code, text = run_analysis(tmp_path, monkeypatch, KeyboardInterrupt(), plugin)
     assert code == 130
@@ -227,3 +230,21 @@ def test_ctrl_c_stays_ignored_in_the_background():
             assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_jobs_that_could_not_be_cancelled_are_named(monkeypatch):
+    class LeavingPlugin:
+        left_behind = ('7', '8')
+
+        def __init__(self, plugin_args):
+            pass
+
+    def interrupted(self, plugin):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, 'find_plugin', lambda name: LeavingPlugin)
+    monkeypatch.setattr(pe.Workflow, 'run', interrupted)
+    stream = io.StringIO()
+    with pytest.raises(KeyboardInterrupt):
+        run._execute(pe.Workflow('empty_wf'), 'SLURM', {}, stream)
+    assert 'Jobs left in the queue of SLURM: 7 8\n' in stream.getvalue()
