@@ -213,7 +213,7 @@ def _refuse_contradictions(args):
     unused = {
         '--tfce': args.tfce,
         '--cluster-forming-z': args.cluster_forming_z is not None,
-        '--blocks': args.blocks,
+        '--blocks': args.blocks and args.variance_groups != 'auto',
         '--method': args.method != 'freedman-lane',
         '--variance-fwhm': args.variance_fwhm,
         '--tail': args.tail != 'none',

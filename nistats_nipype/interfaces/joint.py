@@ -31,7 +31,7 @@ _SHARED = (
     'Seed',
 )
 #: Metadata in which spatial statistics must agree to be compared as they are.
-_SETTINGS = ('ClusterFormingThreshold', 'TFCE', 'Connectivity')
+_SETTINGS = ('ClusterFormingThreshold', 'TFCE', 'Connectivity', 'VarianceFWHM')
 #: Inputs with one file per contrast.
 _LISTS = (
     'extremes_files',

@@ -133,7 +133,7 @@ class DrawSchedule(SimpleInterface):
             'PermutationMethod': schedule.method,
             'VarianceGroups': None if schedule.groups is None else schedule.groups.tolist(),
             'Errors': schedule.errors,
-            'ErrorsChosenBy': 'design' if inputs.errors == 'auto' else 'user',
+            'ErrorsChosenBy': _chosen_by(inputs.errors, schedule.groups),
             'NumberOfRelabellings': schedule.n_relabellings,
             # Exact: JSON has integers of any size, but many readers have not.
             'NumberOfPossibleRelabellings': write_count(schedule.n_possible),
@@ -148,6 +148,12 @@ class DrawSchedule(SimpleInterface):
             'metadata_file': save_json(metadata, cwd / 'schedule.json'),
         }
         return runtime
+
+
+def _chosen_by(errors, groups):
+    if errors != 'auto':
+        return 'user'
+    return 'design' if groups is None else 'design, blocks and variance groups'
 
 
 def _save_schedule(schedule, path):

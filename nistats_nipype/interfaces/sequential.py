@@ -1,6 +1,7 @@
 """Permutation that stops at each voxel when its uncorrected p is decided."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 from nipype.interfaces.base import (
     BaseInterfaceInputSpec,
@@ -56,6 +57,7 @@ class PermuteSequential(SimpleInterface):
             **found._asdict(),
             stat=stat,
             n_relabellings=request.arguments['schedule'].n_relabellings,
+            sidedness=inputs.sidedness,
         )
         return runtime
 
@@ -100,13 +102,15 @@ class MergeSequential(SimpleInterface):
 
         inputs, cwd = self.inputs, Path(runtime.cwd)
         contrast = load_contrast(inputs.contrast_file, load_design(inputs.design_file))
-        parts, stat, n_relabellings = zip(*map(_load_part, inputs.chunk_files), strict=True)
-        result = negative_binomial(merge_exceedances(parts), n_relabellings[0])
-        tested = ~np.isnan(stat[0])
+        parts, about = zip(*map(_load_part, inputs.chunk_files), strict=True)
+        _check_alike(parts, about)
+        stat, n_relabellings, sidedness = about[0]
+        result = negative_binomial(merge_exceedances(parts), n_relabellings)
+        tested = ~np.isnan(stat)
         p = np.where(tested, result.p, np.nan)
         space = load_space(inputs.mask_file)
         for name, row, fill in (
-            ('stat', stat[0], 0.0),
+            ('stat', stat, 0.0),
             ('p_uncorrected', p, 1.0),
             ('q_fdr', fdr(p), 1.0),
             ('n_used', np.where(tested, result.n_used, 0), 0),
@@ -117,7 +121,9 @@ class MergeSequential(SimpleInterface):
             **schedule,
             **method_metadata(schedule, contrast.kind, 'r'),
             'Method': 'permutation, uncorrected, stopped early at each voxel',
-            'NumberOfRelabellings': int(n_relabellings[0]),
+            'Sidedness': contrast.tested_side(sidedness),
+            'FDRMethod': 'BH',
+            'NumberOfRelabellings': n_relabellings,
             'NumberOfExceedancesToStop': len(parts[0].rows),
             'NumberOfVoxelsTested': int(tested.sum()),
             'NumberOfVoxelsStopped': int(result.stopped[tested].sum()),
@@ -128,11 +134,40 @@ class MergeSequential(SimpleInterface):
         return runtime
 
 
+class _About(NamedTuple):
+    """What the chunks of one test have in common."""
+
+    stat: object
+    n_relabellings: int
+    sidedness: str
+
+
 def _load_part(path):
+    """Exceedances of a chunk, and of which test they are."""
     from collections import namedtuple
 
     from ..stats.sequential import Exceedances
 
-    stored = namedtuple('Exceedances', [*Exceedances._fields, 'stat', 'n_relabellings'])
-    *part, stat, n_relabellings = load_record(path, stored)
-    return Exceedances(*part), stat, int(n_relabellings)
+    stored = namedtuple('Exceedances', [*Exceedances._fields, *_About._fields])
+    *part, stat, n_relabellings, sidedness = load_record(path, stored)
+    return Exceedances(*part), _About(stat, int(n_relabellings), str(sidedness))
+
+
+def _check_alike(parts, about):
+    """Refuse chunks of different tests."""
+    import numpy as np
+
+    from ..exceptions import ScheduleError
+
+    stat, *others = about[0]
+    for part, each in zip(parts, about, strict=True):
+        same = np.array_equal(each.stat, stat, equal_nan=True) and [*each[1:]] == others
+        if not same or len(part.rows) != len(parts[0].rows):
+            raise ScheduleError(
+                'The chunks are not of one test.',
+                found=f'{each.sidedness}, stopped after {len(part.rows)} of '
+                f'{each.n_relabellings} relabellings; and {about[0].sidedness}, after '
+                f'{len(parts[0].rows)} of {about[0].n_relabellings}',
+                expected='the same observations, design, contrast, side, schedule and n_stop',
+                advice='Run all chunks again with the same inputs.',
+            )

@@ -68,6 +68,8 @@ def _describe(tails, name):
 
     counts = count_sources(tails.source[~np.isnan(tails.p)])
     fit_p = tails.fit_p[~np.isnan(tails.fit_p)]
+    if not counts['fit'] + counts['limit']:
+        return {'Method': 'counts'}
     distribution = {'gpd': 'generalised Pareto', 'gamma': 'gamma'}[name]
     return {
         'Method': f'counts; below {BELOW:g} a {distribution} distribution fitted at each voxel',

@@ -55,8 +55,9 @@ def permute_until(
     Raises
     ------
     ScheduleError
-        If the schedule is exhaustive, as its order is not random, if it has variance groups, or
-        ``n_stop`` is below 1; else as for :func:`nistats_nipype.stats.permutation.permute`.
+        If the schedule is exhaustive, as its order is not random, if it has variance groups, if
+        a relabelling leaves no statistic at a point, or ``n_stop`` is below 1; else as for
+        :func:`nistats_nipype.stats.permutation.permute`.
     InputError, DesignError, ContrastError, MissingDataError
         See :func:`nistats_nipype.stats.permutation.permute`.
     """

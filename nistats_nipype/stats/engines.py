@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..exceptions import ScheduleError
 from .methods import (
     WITH_RESIDUALS,
     observed_basis,
@@ -152,7 +153,13 @@ class Correlations:
 
         rows = np.full((n_stop, len(points)), -1)
         units, _ = unit_data(self.method, self.values[:, points])
-        find_exceedances(*relabellings, self.method.n_interest, units, side, limits, first, rows)
+        about = self.method.n_interest, units, side, limits, first
+        if find_exceedances(*relabellings, *about, rows):
+            raise ScheduleError(
+                'A relabelling leaves no statistic at some point: the nuisance explains its data.',
+                expected='early stopping where every relabelling can be counted',
+                advice='Use all relabellings, of which those are left out and reported.',
+            )
         return rows
 
     def maps(self, rows, blocks, pool):

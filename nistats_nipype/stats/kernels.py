@@ -207,7 +207,7 @@ def effect_and_variance_maps(projections, n_interest, units, lengths, dof, effec
 
 @njit(nogil=True, cache=True, error_model='numpy')
 def collect_beyond(
-    projections, patterns, n_interest, units, threshold, first, found, which, where, value
+    projections, patterns, n_interest, units, threshold, first, found, which, where, value, present
 ):
     """Find the points whose correlation is beyond a threshold, on both sides.
 
@@ -225,6 +225,8 @@ def collect_beyond(
         From ``found`` on, set to the relabelling and the number of each point found.
     value : (M,) array of float64
         Set to its r.
+    present : (B,) array of bool
+        Set to True for the relabellings that leave a statistic at any point.
 
     Returns
     -------
@@ -248,6 +250,10 @@ def collect_beyond(
             beyond = 0
             for v in range(TILE):
                 beyond += 1 if abs(r[v]) >= threshold else 0
+            v = 0
+            while v < size and not present[b]:
+                present[b] = r[v] == r[v]
+                v += 1
             if beyond == 0:
                 continue
             if found + beyond > which.shape[0]:
@@ -272,6 +278,11 @@ def find_exceedances(projections, patterns, n_interest, units, side, limits, fir
     rows : (n_stop, V) array of int64
         Filled from the top with the numbers of those that reach the limit; negative where none
         has been found.
+
+    Returns
+    -------
+    int
+        Relabellings that leave no statistic, 0 / 0, summed over points.
     """
     flips = patterns.shape[0] > 0
     n_relabellings = patterns.shape[0] if flips else projections.shape[0]
@@ -279,6 +290,7 @@ def find_exceedances(projections, patterns, n_interest, units, side, limits, fir
     tables = make_tables(projections[0], patterns)
     tile = np.empty((units.shape[0], TILE))
     r, coordinate, nuisance = np.empty(TILE), np.empty(TILE), np.empty(TILE)
+    absent = 0
     for start in range(0, units.shape[1], TILE):
         size = load(units, start, tile)
         if flips:
@@ -289,12 +301,14 @@ def find_exceedances(projections, patterns, n_interest, units, side, limits, fir
             else:
                 correlate(projections, b, n_interest, tile, coordinate, nuisance, r)
             for v in range(size):
+                absent += r[v] != r[v]
                 turned = abs(r[v]) if side == 0 else side * r[v]
                 if turned >= limits[start + v]:
                     for k in range(n_stop):
                         if rows[k, start + v] < 0:
                             rows[k, start + v] = first + b
                             break
+    return absent
 
 
 @njit(nogil=True, cache=True, error_model='numpy')

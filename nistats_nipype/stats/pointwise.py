@@ -14,8 +14,8 @@ from .tails import SOURCES, gamma_fit, gpd_tail
 
 #: p from which on counts are kept.
 BELOW = 0.1
-#: Numbers of null distributions held at a time; no influence on the result.
-_NUMBERS = 2**22
+#: Numbers of null distributions held at a time, and relabellings; no influence on the result.
+_NUMBERS, _ROWS = 2**22, 512
 
 
 class PointwiseTails(NamedTuple):
@@ -112,11 +112,12 @@ def fit_points(
 def _null_of(task, pieces, pool):
     """Statistics of all relabellings at some points, the observed first; large ones extreme."""
     engine = task.engine
-    drawn = engine.maps(np.arange(1, task.stop), pieces, pool)
+    rows = np.arange(1, task.stop)
+    drawn = [engine.maps(rows[at : at + _ROWS], pieces, pool) for at in range(0, len(rows), _ROWS)]
     observed = np.concatenate(list(pool.map(engine.observe, pieces)))
     if engine.scale == 'r':
         observed = to_stat(observed, engine.method.split)
-    return turn(np.concatenate([observed[None], drawn]), task.side)
+    return turn(np.concatenate([observed[None], *drawn]), task.side)
 
 
 def _gpd(null, n_possible):

@@ -38,7 +38,8 @@ def add_clusters(maxima, task, graph, threshold, pool, works):
     Parameters
     ----------
     maxima : ndarray of shape (2, stop - start), float64
-        Set to the largest extent and mass of each relabelling but the observed one.
+        Set to the largest extent and mass of each relabelling but the observed one; -inf for one
+        that leaves no statistic anywhere.
     task : Task
         Of an engine for correlations.
     graph : Graph
@@ -69,11 +70,15 @@ def add_clusters(maxima, task, graph, threshold, pool, works):
 
 
 class _Found(NamedTuple):
-    """Points beyond the threshold: ``where`` and ``value`` of relabelling b from bounds[b] on."""
+    """Points beyond the threshold: ``where`` and ``value`` of relabelling b from bounds[b] on.
+
+    ``present`` says which relabellings leave a statistic anywhere.
+    """
 
     bounds: np.ndarray
     where: np.ndarray
     value: np.ndarray
+    present: np.ndarray
 
 
 def _find(task, rows, threshold, pool, n_threads):
@@ -89,6 +94,7 @@ def _find(task, rows, threshold, pool, n_threads):
     def work(blocks):
         which, where = np.empty(_FOUND, dtype=np.uint32), np.empty(_FOUND, dtype=np.uint32)
         value, found = np.empty(_FOUND), 0
+        present = np.zeros(len(rows), dtype=bool)
         for index in blocks:
             units, _ = unit_data(engine.method, engine.values[:, task.blocks[index]])
             found = collect_beyond(
@@ -101,19 +107,21 @@ def _find(task, rows, threshold, pool, n_threads):
                 which,
                 where,
                 value,
+                present,
             )
             if found > _FOUND:
                 return None
-        return which[:found], where[:found], value[:found]
+        return which[:found], where[:found], value[:found], present
 
     parts = list(pool.map(work, np.array_split(np.arange(len(task.blocks)), n_threads)))
     if any(part is None for part in parts):
         return None
-    which, where, r = map(np.concatenate, zip(*parts, strict=True))
+    *lists, present = zip(*parts, strict=True)
+    which, where, r = map(np.concatenate, lists)
     order = np.argsort(which, kind='stable')
     bounds = np.searchsorted(which[order], np.arange(len(rows) + 1))
     value = to_stat(np.clip(r[order], TIE - 1.0, 1.0 - TIE), split)
-    return _Found(bounds, where[order], value)
+    return _Found(bounds, where[order], value, np.any(present, axis=0))
 
 
 def _measure(found, share, side, graph, work):
@@ -122,5 +130,7 @@ def _measure(found, share, side, graph, work):
 
     out = np.empty((len(share), 4))
     if len(share):
-        measure_lists(*found, share[0], *graph, _NO_WEIGHTS, work, out)
-    return np.array([largest(row, side) for row in out]).reshape(-1, 2).T
+        lists = found.bounds, found.where, found.value
+        measure_lists(*lists, share[0], *graph, _NO_WEIGHTS, work, out)
+    maxima = np.array([largest(row, side) for row in out]).reshape(-1, 2).T
+    return np.where(found.present[share], maxima, -np.inf)

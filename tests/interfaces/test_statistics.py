@@ -262,6 +262,18 @@ def test_early_stopping_gives_uncorrected_p(analyse, run, group, read, read_json
             schedule_metadata_file=found.schedule_metadata_file,
         )
     )
+    other = run(
+        PermuteSequential(n_stop=5, chunk=1, n_chunks=3, **{**inputs, 'sidedness': 'negative'})
+    ).chunk_file
+    with pytest.raises(ScheduleError, match='not of one test'):
+        run(
+            MergeSequential(
+                chunk_files=[chunks[0], other, chunks[2]],
+                mask_file=group.mask_file,
+                design_file=found.design_file,
+                contrast_file=found.contrast_file,
+            )
+        )
     p, used = (read(merged.p_uncorrected_file, group.mask), read(merged.n_used_file, group.mask))
     counted = read(found.p_uncorrected_file, group.mask)
     np.testing.assert_array_equal(p[used == 600], counted[used == 600])
@@ -272,4 +284,5 @@ def test_early_stopping_gives_uncorrected_p(analyse, run, group, read, read_json
     about = read_json(merged.metadata_file)
     assert about['NumberOfVoxelsStopped'] >= stopped.sum()
     assert about['NumberOfExceedancesToStop'] == 5
+    assert about['Sidedness'] == 'two-sided'
     assert about['MedianNumberOfRelabellingsUsed'] == np.median(used)

@@ -71,6 +71,14 @@ def test_the_observed_statistic_is_given():
     np.testing.assert_array_equal(stat, permute(VALUES, *test, schedule).stat)
 
 
+def test_relabellings_that_leave_no_statistic_are_refused():
+    design = np.array([[1.0, 1, 1], [1, 1, 0], [1, -1, 0], [1, -1, 0]])
+    values = np.array([[1.0], [-1], [1], [-1]])
+    schedule = draw_schedule(design, [0, 0, 1])._replace(exhaustive=False)
+    with pytest.raises(ScheduleError, match='leaves no statistic at some point'):
+        permute_until(values, design, [0, 0, 1], schedule)
+
+
 def test_what_cannot_stop_early_is_refused():
     design = np.ones((5, 1))
     with pytest.raises(ScheduleError, match='cannot stop before its end'):

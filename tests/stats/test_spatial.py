@@ -207,6 +207,19 @@ def test_clusters_of_few_points_are_those_of_whole_maps(monkeypatch, threshold, 
                 np.testing.assert_allclose(result[name].null, other.null, rtol=1e-9)
 
 
+@pytest.mark.parametrize('tfce', [None, (0.5, 2.0)])
+def test_a_relabelling_without_residuals_is_left_out(tfce):
+    # The residuals can be moved onto a nuisance column: 4 of 12 permutations leave 0 / 0.
+    design = np.array([[1.0, 1, 1], [1, 1, 0], [1, -1, 0], [1, -1, 0]])
+    values = np.repeat([[1.0], [-1], [1], [-1]], len(MASK[MASK]), axis=1)
+    schedule = draw_schedule(design, [0, 0, 1])
+    options = {'adjacency': ADJACENCY[6], 'threshold': 0.1, 'tfce': tfce}
+    result = run(values, design, [0, 0, 1], schedule, n_chunks=2, **options)
+    assert schedule.n_relabellings == 12
+    assert np.isnan(result['extent'].null).sum() == 4
+    np.testing.assert_array_equal(result['extent'].p_fwe, 1.0)
+
+
 def test_f_has_one_side():
     values = smooth_maps(9, seed=5)
     design = np.kron(np.eye(3), np.ones((3, 1)))
