@@ -77,6 +77,9 @@ CONTRAST_ITEMS = {
     'clusters_uncorrected_file': Item(
         'desc-uncorrectedThreshold_clusters', 'Clusters and peaks', ('contrast', 'uncorrected')
     ),
+    'pseudo_stat_file': Item(
+        'stat-{kind}_desc-pseudo_statmap', 'Statistic with a smoothed variance', _PERMUTATION
+    ),
     'p_uncorrected_file': Item(
         'stat-p_desc-permutation_statmap', 'Permutation p, uncorrected', _PERMUTATION
     ),

@@ -132,6 +132,7 @@ class _SinkContrastInputSpec(_SinkInputSpec):
     p_file = File(exists=True, desc='p map')
     z_uncorrected_file = File(exists=True, desc='z map thresholded at uncorrected p')
     clusters_uncorrected_file = File(exists=True, desc='clusters at uncorrected p (TSV)')
+    pseudo_stat_file = File(exists=True, desc='map of pseudo-t')
     p_uncorrected_file = File(exists=True, desc='uncorrected permutation p map')
     p_fwe_file = File(exists=True, desc='corrected permutation p map')
     logp_fwe_file = File(exists=True, desc='-log10 of the corrected permutation p map')

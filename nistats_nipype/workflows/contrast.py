@@ -20,7 +20,7 @@ from ..interfaces import (
 from ..interfaces.names import CORRECTED
 from .levels import check_levels, check_reach
 from .permutation import init_permutation_wf
-from .spatial import CLUSTER_OUTPUTS, TFCE_OUTPUTS, init_spatial_wf
+from .spatial import CLUSTER_OUTPUTS, TFCE_OUTPUTS, init_spatial_wf, list_corrections
 
 _INPUTS = [
     'observations_file',
@@ -170,7 +170,7 @@ def init_contrast_wf(
         fields += _PERMUTED
         fields += CLUSTER_OUTPUTS if cluster_forming_z is not None else []
         fields += TFCE_OUTPUTS if tfce else []
-        corrections = _corrections(cluster_forming_z, tfce)
+        corrections = list_corrections(cluster_forming_z, tfce)
         fields += [f'{kind}_{label}_file' for label in corrections for kind in ('z', 'clusters')]
     inputnode = pe.Node(niu.IdentityInterface(_INPUTS, mandatory_inputs=False), name='inputnode')
     fields += ['summary_file']
@@ -239,17 +239,6 @@ def init_contrast_wf(
     if out_dir is not None:
         _add_sink(workflow, out_dir, fields)
     return workflow
-
-
-def _corrections(cluster_forming_z, tfce):
-    """Corrected maps that are made, with the words for their titles."""
-    corrections = {'fwe': ''}
-    if cluster_forming_z is not None:
-        formed = f'clusters formed at z > {cluster_forming_z:g}'
-        corrections |= {'extent': f', extent of {formed}', 'mass': f', mass of {formed}'}
-    if tfce:
-        corrections['tfce'] = ', TFCE'
-    return corrections
 
 
 def _add_threshold(workflow, label, title, **parameters):
@@ -378,6 +367,10 @@ def _add_sink(workflow, out_dir, fields):
         workflow.connect(
             permutation_wf, 'outputnode.metadata_file', ds_contrast, 'permutation_metadata_file'
         )
+        if permutation_wf.get_node('permute').inputs.variance_fwhm_mm:
+            workflow.connect(
+                permutation_wf, 'outputnode.stat_file', ds_contrast, 'pseudo_stat_file'
+            )
     spatial_wf = workflow.get_node('spatial_wf')
     if spatial_wf is not None:
         workflow.connect([

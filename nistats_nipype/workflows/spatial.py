@@ -122,3 +122,18 @@ def init_spatial_wf(
         (merge_spatial, outputnode, [(field, field) for field in fields]),
     ])  # fmt: skip
     return workflow
+
+
+def list_corrections(cluster_forming_z, tfce):
+    """List the corrected maps that are made, with the words for their titles.
+
+    >>> list_corrections(None, True)
+    {'fwe': '', 'tfce': ', TFCE'}
+    """
+    corrections = {'fwe': ''}
+    if cluster_forming_z is not None:
+        formed = f'clusters formed at z > {cluster_forming_z:g}'
+        corrections |= {'extent': f', extent of {formed}', 'mass': f', mass of {formed}'}
+    if tfce:
+        corrections['tfce'] = ', TFCE'
+    return corrections

@@ -93,6 +93,10 @@ def test_pseudo_t_of_a_small_group(simulated, build, mask, tmp_path):
     t = stats.ttest_1samp(maps.astype(float), 0).statistic
     found = read(results / 'contrast-mean_stat-t_statmap.nii.gz', mask)
     np.testing.assert_allclose(found, t, rtol=1e-4)
+    pseudo = read(results / 'contrast-mean_stat-t_desc-pseudo_statmap.nii.gz', mask)
+    assert 0.5 < stats.pearsonr(pseudo, t).statistic < 0.999
+    null = pd.read_csv(results / 'contrast-mean_desc-voxelFWE_null.tsv', sep='\t')
+    assert np.abs(pseudo).max() == pytest.approx(null['max_abs_pseudo_t'][0], rel=1e-6)
     tfce = read_json(results / 'contrast-mean_stat-logp_desc-tfceFWE_statmap.json')
     assert tfce['StatisticName'] == 'pseudo-t'
     assert 'a pseudo-t, the error variance smoothed' in (results / 'report.html').read_text()
