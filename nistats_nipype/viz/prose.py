@@ -37,8 +37,8 @@ def describe_dof(test):
     >>> describe_dof({'DegreesOfFreedom': [12.0, 15.0]})
     '12 to 15'
     """
-    low, high = test['DegreesOfFreedom']
-    return f'{low:g}' if low == high else f'{low:g} to {high:g}'
+    low, high = (f'{round(dof, 2):g}' for dof in test['DegreesOfFreedom'])
+    return low if low == high else f'{low} to {high}'
 
 
 def describe_side(kind, sidedness):
