@@ -70,6 +70,41 @@ def check_design(design):
     return design
 
 
+def check_rows(design, n_observations):
+    """Refuse a design that does not fit the observations or leaves no degrees of freedom.
+
+    Parameters
+    ----------
+    design : ndarray of shape (N, P)
+        Design matrix, as :func:`check_design` returns it.
+    n_observations : int
+
+    Raises
+    ------
+    DesignError
+        If there is not one row for each observation, or there are not more rows than
+        independent columns.
+
+    Examples
+    --------
+    >>> check_rows(np.ones((3, 1)), 3)
+    """
+    if len(design) != n_observations:
+        raise DesignError(
+            'The design and the maps do not have the same number of rows.',
+            found=f'{len(design)} rows in the design, {n_observations} observations',
+            expected='one row of the design for each map, in the same order',
+            advice='Add the missing rows, or leave out the extra maps.',
+        )
+    if n_observations - rank(design) < 1:
+        raise DesignError(
+            'The design leaves no degrees of freedom for the error.',
+            found=f'{n_observations} observations, design of rank {rank(design)}',
+            expected='more observations than independent regressors',
+            advice='Remove regressors or add observations.',
+        )
+
+
 def _unit_columns(design):
     """Scale columns to unit length, so that units of a covariate do not decide the rank."""
     norms = np.linalg.norm(design, axis=0)
@@ -130,6 +165,33 @@ def pseudo_inverse(design):
     scaled, norms = _unit_columns(design)
     inverse = np.linalg.pinv(scaled, rcond=RANK_TOLERANCE)
     return inverse / np.where(norms > 0, norms, 1.0)[:, None]
+
+
+def whitening(rows):
+    """Combinations of effects ``rows @ y`` that have unit variance and are uncorrelated.
+
+    Rows are brought to unit length first, so that the units of the regressors do not
+    decide which of them are redundant.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (Q, N)
+        Each maps the data to an effect.
+
+    Returns
+    -------
+    ndarray of shape (K, Q)
+        Combinations of the effects, K being their rank.
+
+    Examples
+    --------
+    >>> whitening(np.array([[2.0, 0.0], [2.0, 0.0]])).shape
+    (1, 2)
+    """
+    lengths = np.linalg.norm(rows, axis=1)
+    left, singular, _ = np.linalg.svd(rows / lengths[:, None], full_matrices=False)
+    kept = singular > RANK_TOLERANCE * singular[0]
+    return (left[:, kept] / singular[kept]).T / lengths
 
 
 def check_contrast(design, contrast):

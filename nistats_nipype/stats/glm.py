@@ -4,20 +4,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..exceptions import DesignError, InputError, MissingDataError
+from ..exceptions import DesignError
 from .design import (
-    RANK_TOLERANCE,
     check_contrast,
     check_design,
+    check_rows,
     inestimable_columns,
     pseudo_inverse,
     rank,
+    whitening,
 )
 from .distributions import f_to_z, t_to_z, z_to_p
+from .missing import check_missing, count_observed, find_patterns, points_of_patterns
 from .welch import check_groups, welch_contrast
 
-#: What to do with missing values (NaN).
-MISSING_POLICIES = ('error', 'drop_voxel', 'per_voxel')
 #: Points fitted at a time at most, and numbers of observations; no influence on the result.
 BLOCK, NUMBERS = 16384, 2**24
 #: Residual sums of squares below this fraction of the total are rounding: no variance.
@@ -57,8 +57,7 @@ class GLMFit(NamedTuple):
     @property
     def n_observed(self):
         """Observations that entered the fit at each point: ndarray of shape (V,), int32."""
-        counts = np.append(self.patterns.sum(axis=1), 0)
-        return counts[self.pattern].astype(np.int32)
+        return count_observed(self.patterns, self.pattern)
 
 
 class ContrastResult(NamedTuple):
@@ -120,66 +119,16 @@ def accumulate(weights, values):
     return total
 
 
-def check_missing(values, missing='error', labels=None):
-    """Apply a missing-data policy and say which points can be fitted.
+def split_points(points, n_observations):
+    """Cut points into blocks that take about as much memory whatever the group.
 
-    Parameters
-    ----------
-    values : ndarray of shape (N, V)
-        Observations; NaN is missing.
-    missing : {'error', 'drop_voxel', 'per_voxel'}
-    labels : sequence of N str, optional
-        Names of the observations for the error.
-
-    Returns
-    -------
-    ndarray of shape (V,), bool
-        Points without missing values, or, with 'per_voxel', points with any value.
-
-    Raises
-    ------
-    MissingDataError
-        With 'error', if a value is missing; with the others, if no point remains.
-    InputError
-        If the policy is unknown or a value is infinite.
+    Examples
+    --------
+    >>> [len(block) for block in split_points(np.arange(20000), 12)]
+    [16384, 3616]
     """
-    if missing not in MISSING_POLICIES:
-        raise InputError(
-            'Unknown missing-data policy.',
-            found=repr(missing),
-            expected=', '.join(MISSING_POLICIES),
-        )
-    n_missing = np.zeros(values.shape[1], dtype=np.int64)
-    per_row = np.zeros(len(values), dtype=np.int64)
-    for index, row in enumerate(values):
-        gone = np.isnan(row)
-        if np.isinf(row).any():
-            raise InputError(f'{_label(labels, index)} holds infinite values.')
-        n_missing += gone
-        per_row[index] = gone.sum()
-    if missing == 'error' and n_missing.any():
-        worst = int(per_row.argmax())
-        raise MissingDataError(
-            'Values are missing inside the mask.',
-            found=f'{(n_missing > 0).sum()} of {n_missing.size} points lack a value in at least '
-            f'one of {len(values)} maps; most in {_label(labels, worst)}: {per_row[worst]}',
-            expected='a value of every observation at every point',
-            advice="Choose missing='drop_voxel' (test complete points only) or 'per_voxel' (use "
-            'what is observed at each point), or a mask of the points that all maps cover.',
-        )
-    usable = n_missing < len(values) if missing == 'per_voxel' else n_missing == 0
-    if not usable.any():
-        raise MissingDataError(
-            'No point has the values that the missing-data policy asks for.',
-            found=f'every one of {n_missing.size} points lacks a value in some observation',
-            advice='Look at the coverage map; leave out a map with little coverage, or choose '
-            "missing='per_voxel'.",
-        )
-    return usable
-
-
-def _label(labels, index):
-    return f'observation {index}' if labels is None else str(labels[index])
+    size = min(BLOCK, max(64, NUMBERS // n_observations))
+    return np.split(points, np.arange(size, len(points), size))
 
 
 def fit(values, design, *, missing='error', labels=None, groups=None):
@@ -210,7 +159,7 @@ def fit(values, design, *, missing='error', labels=None, groups=None):
     DesignError
         If the design does not fit the observations or leaves no degrees of freedom.
     MissingDataError, InputError
-        See :func:`check_missing`.
+        See :func:`nistats_nipype.stats.missing.check_missing`.
 
     Examples
     --------
@@ -220,83 +169,48 @@ def fit(values, design, *, missing='error', labels=None, groups=None):
     """
     design = check_design(design)
     n_observations, n_points = values.shape
-    if len(design) != n_observations:
-        raise DesignError(
-            'The design and the maps do not have the same number of rows.',
-            found=f'{len(design)} rows in the design, {n_observations} observations',
-            expected='one row of the design for each map, in the same order',
-            advice='Add the missing rows, or leave out the extra maps.',
-        )
-    if n_observations - rank(design) < 1:
-        raise DesignError(
-            'The design leaves no degrees of freedom for the error.',
-            found=f'{n_observations} observations, design of rank {rank(design)}',
-            expected='more observations than independent regressors',
-            advice='Remove regressors or add observations.',
-        )
-    usable = check_missing(values, missing, labels)
+    check_rows(design, n_observations)
+    patterns, pattern = find_patterns(values, check_missing(values, missing, labels))
     groups = None if groups is None else check_groups(groups, n_observations)
     model = GLMFit(
         beta=np.full((design.shape[1], n_points), np.nan),
         residual_variance=np.full(n_points, np.nan),
         dof=np.zeros(n_points),
-        pattern=np.full(n_points, -1, dtype=np.int32),
-        patterns=None,
+        pattern=pattern,
+        patterns=patterns,
         groups=groups,
         group_squares=None if groups is None else np.full((groups.max() + 1, n_points), np.nan),
     )
-    solvers = {}
-    size = max(64, min(BLOCK, NUMBERS // n_observations))
-    for start in range(0, n_points, size):
-        points = start + np.flatnonzero(usable[start : start + size])
-        if points.size:
-            _fit_block(
-                model, np.asarray(values[:, points], dtype=np.float64), points, design, solvers
-            )
-    patterns = np.array([np.frombuffer(key, dtype=bool) for key in solvers])
-    # Sorted, because the order in which they were met depends on BLOCK.
-    patterns, number = np.unique(patterns, axis=0, return_inverse=True)
-    fitted = model.pattern >= 0
-    model.pattern[fitted] = number.ravel()[model.pattern[fitted]]
-    return model._replace(patterns=patterns)
-
-
-def _fit_block(model, block, points, design, solvers):
-    """Fit ``points``, grouped by which observations they have, into the arrays of ``model``."""
-    observed = ~np.isnan(block)
-    if observed.all():
-        groups = [(np.ones(len(block), dtype=bool), slice(None))]
-    else:
-        packed, inverse = np.unique(observed, axis=1, return_inverse=True)
-        inverse = inverse.ravel()
-        order = np.argsort(inverse, kind='stable')
-        splits = np.searchsorted(inverse[order], np.arange(1, packed.shape[1]))
-        groups = zip(packed.T, np.split(order, splits), strict=True)
-    for rows, members in groups:
-        key = np.ascontiguousarray(rows).tobytes()
-        if key not in solvers:
-            kept = design[rows]
-            solvers[key] = len(solvers), pseudo_inverse(kept), rows.sum() - rank(kept)
-        number, inverse_design, dof = solvers[key]
+    for kept, points in zip(patterns, points_of_patterns(pattern, len(patterns)), strict=True):
+        rows = np.flatnonzero(kept)
+        dof = len(rows) - rank(design[rows])
         if dof < 1:
+            pattern[points] = -1
             continue
-        where = points[members]
-        values = block[rows][:, members]
-        beta = accumulate(inverse_design, values)
-        residual, total = np.zeros(len(where)), np.zeros(len(where))
+        inverse = pseudo_inverse(design[rows])
+        for where in split_points(points, len(rows)):
+            block = np.asarray(values[np.ix_(rows, where)], dtype=np.float64)
+            _fit_block(model, block, rows, where, design, inverse, dof)
+    return model
+
+
+def _fit_block(model, block, rows, where, design, inverse, dof):
+    """Fit ``block``, the points ``where`` of the observations ``rows``, into the model."""
+    beta = accumulate(inverse, block)
+    residual, total = np.zeros(len(where)), np.zeros(len(where))
+    if model.groups is not None:
+        model.group_squares[:, where] = 0.0
+    for index, row in zip(rows, block, strict=True):
+        square = (row - accumulate(design[index][None, :], beta)[0]) ** 2
+        residual += square
+        total += row**2
         if model.groups is not None:
-            model.group_squares[:, where] = 0.0
-        for index, row in zip(np.flatnonzero(rows), values, strict=True):
-            square = (row - accumulate(design[index][None, :], beta)[0]) ** 2
-            residual += square
-            total += row**2
-            if model.groups is not None:
-                model.group_squares[model.groups[index], where] += square
-        variance = np.where(residual > NO_VARIANCE * total, residual / dof, np.nan)
-        model.pattern[where] = number
-        model.beta[:, where] = beta
-        model.residual_variance[where] = variance
-        model.dof[where] = dof
+            model.group_squares[model.groups[index], where] += square
+    model.beta[:, where] = beta
+    model.residual_variance[where] = np.where(
+        residual > NO_VARIANCE * total, residual / dof, np.nan
+    )
+    model.dof[where] = dof
 
 
 def contrast(model, design, weights, *, sidedness='two-sided'):
@@ -344,8 +258,8 @@ def contrast(model, design, weights, *, sidedness='two-sided'):
     effect = accumulate(weights, model.beta)
     unit_variance = np.full((n_rows, n_points), np.nan)
     wald = np.full(n_points, np.nan)
-    dof_effect = len(_whitening(weights @ pseudo_inverse(design)))
-    for number, members in enumerate(_members(model.pattern, len(model.patterns))):
+    dof_effect = len(whitening(weights @ pseudo_inverse(design)))
+    for number, members in enumerate(points_of_patterns(model.pattern, len(model.patterns))):
         kept = design[model.patterns[number]]
         if not kept.size or inestimable_columns(kept, weights):
             effect[:, members] = np.nan
@@ -353,7 +267,7 @@ def contrast(model, design, weights, *, sidedness='two-sided'):
         rows = weights @ pseudo_inverse(kept)
         unit_variance[:, members] = (rows**2).sum(axis=1)[:, None]
         if n_rows > 1:
-            white = accumulate(_whitening(rows), effect[:, members])
+            white = accumulate(whitening(rows), effect[:, members])
             wald[members] = accumulate(np.ones((1, len(white))), white**2)[0]
     variance = unit_variance * model.residual_variance
     dof = np.where(model.dof > 0, model.dof, np.nan)
@@ -375,7 +289,7 @@ def contrast(model, design, weights, *, sidedness='two-sided'):
 
 def _replace_by_welch(model, design, weights, stat, variance, dof):
     """Put v or G, and what belongs to it, in place of t or F where there is one of these."""
-    for number, members in enumerate(_members(model.pattern, len(model.patterns))):
+    for number, members in enumerate(points_of_patterns(model.pattern, len(model.patterns))):
         rows = model.patterns[number]
         members = members[np.isfinite(stat[members])]
         if not members.size:
@@ -393,21 +307,3 @@ def _replace_by_welch(model, design, weights, stat, variance, dof):
             if rows.all():
                 raise
             stat[members] = variance[:, members] = np.nan
-
-
-def _members(pattern, n_patterns):
-    """Points of each pattern, in order."""
-    order = np.argsort(pattern, kind='stable')
-    return np.split(order, np.searchsorted(pattern[order], np.arange(n_patterns + 1)))[1:-1]
-
-
-def _whitening(rows):
-    """Combinations of effects ``rows @ y`` that have unit variance and are uncorrelated.
-
-    Rows are brought to unit length first, so that the units of the regressors do not
-    decide which of them are redundant. The result has as many rows as the rank.
-    """
-    lengths = np.linalg.norm(rows, axis=1)
-    left, singular, _ = np.linalg.svd(rows / lengths[:, None], full_matrices=False)
-    kept = singular > RANK_TOLERANCE * singular[0]
-    return (left[:, kept] / singular[kept]).T / lengths

@@ -331,13 +331,6 @@ def test_infinite_values_are_refused_by_name(missing, value):
         )
 
 
-def test_check_missing_returns_the_points_that_can_be_fitted():
-    values = np.array([[1.0, np.nan, np.nan, 4], [1, 2, np.nan, 4]])
-    assert glm.check_missing(values, 'drop_voxel').tolist() == [True, False, False, True]
-    assert glm.check_missing(values, 'per_voxel').tolist() == [True, True, False, True]
-    assert glm.check_missing(values[:, [0, 3]]).tolist() == [True, True]
-
-
 def test_an_unknown_policy_is_refused():
     with pytest.raises(InputError, match='Unknown missing-data policy'):
         glm.fit(VALUES, np.ones((N, 1)), missing='zero')
