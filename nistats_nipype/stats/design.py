@@ -320,12 +320,12 @@ def partition(design, contrast):
         interest = rows.T / scale
     else:
         scale = float('nan')
-        interest = _column_space(rows.T)
+        interest = column_space(rows.T)
     rest = design - interest @ (interest.T @ design)
-    return Partition(interest, _column_space(rest, reference=design), scale)
+    return Partition(interest, column_space(rest, reference=design), scale)
 
 
-def _column_space(matrix, reference=None):
+def column_space(matrix, reference=None):
     """Orthonormal basis of the columns of ``matrix``, noise below ``reference`` left out."""
     norms = np.linalg.norm(matrix if reference is None else reference, axis=0)
     scaled = matrix / np.where(norms > 0, norms, 1.0)

@@ -19,6 +19,14 @@ def _log_incomplete_beta(x, a, b):
     return a * np.log(x) + b * np.log1p(-x) - np.log(a) - special.betaln(a, b) + np.log(series)
 
 
+def _log_incomplete_gamma(a, x):
+    """Log of the regularised upper incomplete gamma function for x well above its mean.
+
+    Through Tricomi's function, DLMF 8.5.3, whose leading factor stays a logarithm.
+    """
+    return a * np.log(x) - x - special.gammaln(a) + np.log(special.hyperu(1.0, 1.0 + a, x))
+
+
 def _log_tail(x, a, b):
     """Log of the regularised incomplete beta function I_x(a, b), wherever x lies."""
     plain = special.betainc(a, b, x)
@@ -103,6 +111,38 @@ def f_to_z(f, dof_effect, dof_error):
         lower = _log_tail(1.0 / (1.0 + 1.0 / ratio), effect / 2.0, error / 2.0)
     z = np.where(upper < lower, -_lower_quantile(upper), _lower_quantile(lower))
     return np.where(np.isnan(f), np.nan, z)
+
+
+def chi2_to_z(chi2, dof):
+    """Normal score with the same upper-tail probability as a chi-squared statistic.
+
+    Parameters
+    ----------
+    chi2 : array-like of float
+        Chi-squared statistics, >= 0; NaN stays NaN.
+    dof : array-like of float
+        Degrees of freedom, > 0, of a shape that broadcasts with ``chi2``.
+
+    Returns
+    -------
+    ndarray of float64
+        z; negative where the statistic is below its median. 0 gives -inf.
+
+    Examples
+    --------
+    >>> chi2_to_z([3.841459, 1e5], 1).round(4)
+    array([  1.6449, 316.2214])
+    """
+    chi2, dof = np.broadcast_arrays(
+        np.atleast_1d(np.asarray(chi2, dtype=np.float64)), np.asarray(dof, dtype=np.float64)
+    )
+    a, x = dof / 2.0, chi2 / 2.0
+    with np.errstate(divide='ignore', invalid='ignore'):
+        upper, lower = np.log(special.gammaincc(a, x)), np.log(special.gammainc(a, x))
+        far = upper < np.log(1e-200)
+        upper[far] = _log_incomplete_gamma(a[far], x[far])
+    z = np.where(upper < lower, -_lower_quantile(upper), _lower_quantile(lower))
+    return np.where(np.isnan(chi2), np.nan, z)
 
 
 def _lower_quantile(log_p):
