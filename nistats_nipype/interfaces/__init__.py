@@ -3,7 +3,7 @@
 from .design import BuildDesign, DefineContrast
 from .fetch import FetchLocalizer, SimulateGroup
 from .joint import CorrectContrasts
-from .model import ComputeContrast, FitGLM
+from .model import ComputeContrast, FitGLM, FitMixed
 from .permutation import MergePermutations, Permute
 from .plot import (
     PlotCoverage,
@@ -33,6 +33,7 @@ __all__ = [
     'DrawSchedule',
     'FetchLocalizer',
     'FitGLM',
+    'FitMixed',
     'FitTails',
     'MakeReport',
     'MergePermutations',

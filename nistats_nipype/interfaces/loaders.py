@@ -114,10 +114,14 @@ def load_record(path, kind, optional=()):
     optional : sequence of str
         Fields that may be absent; they are None then.
     """
-    from ..exceptions import InputError
     from ..images.files import load_arrays
 
-    arrays = load_arrays(path)
+    return _as_record(path, load_arrays(path), kind, optional)
+
+
+def _as_record(path, arrays, kind, optional=()):
+    from ..exceptions import InputError
+
     absent = set(kind._fields) - set(arrays)
     if set(arrays) - set(kind._fields) or absent - set(optional):
         raise InputError(
@@ -127,6 +131,25 @@ def load_record(path, kind, optional=()):
             advice='Give the file that the step before this one wrote.',
         )
     return kind(**{**dict.fromkeys(optional), **arrays})
+
+
+def load_fit(path):
+    """Read what FitGLM or FitMixed wrote.
+
+    Returns
+    -------
+    GLMFit or MixedFit
+    callable
+        Tests a contrast of it: :func:`nistats_nipype.stats.glm.contrast` or
+        :func:`nistats_nipype.stats.mixed.contrast`.
+    """
+    from ..images.files import load_arrays
+    from ..stats import glm, mixed
+
+    arrays = load_arrays(path)
+    if 'tau2' in arrays:
+        return _as_record(path, arrays, mixed.MixedFit), mixed.contrast
+    return _as_record(path, arrays, glm.GLMFit, ('groups', 'group_squares')), glm.contrast
 
 
 def load_chunk(path, kind):

@@ -326,7 +326,25 @@ def partition(design, contrast):
 
 
 def column_space(matrix, reference=None):
-    """Orthonormal basis of the columns of ``matrix``, noise below ``reference`` left out."""
+    """Orthonormal basis of the columns of a matrix.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (N, P)
+    reference : ndarray of shape (N, P), optional
+        What is small beside its columns is noise; by default, beside those of ``matrix``.
+
+    Returns
+    -------
+    ndarray of shape (N, R), C-contiguous
+        R is the rank, 0 included.
+
+    Examples
+    --------
+    >>> abs(column_space(np.array([[3.0, 6.0], [4.0, 8.0]])))
+    array([[0.6],
+           [0.8]])
+    """
     norms = np.linalg.norm(matrix if reference is None else reference, axis=0)
     scaled = matrix / np.where(norms > 0, norms, 1.0)
     left, singular, _ = np.linalg.svd(scaled, full_matrices=False)

@@ -65,13 +65,14 @@ class ContrastResult(NamedTuple):
 
     Attributes
     ----------
-    kind : {'t', 'F'}
+    kind : {'t', 'F', 'v', 'G', 'z', 'chi2'}
+        v and G where variances differ between groups, z and chi2 where they are known.
     effect : ndarray of shape (Q, V)
         Contrast of the estimates, one row per contrast row, in the units of the data.
     variance : ndarray of shape (Q, V)
         Sampling variance of each effect, in squared units.
     stat : ndarray of shape (V,)
-        t, or F.
+        The statistic.
     z : ndarray of shape (V,)
         Normal score of the upper-tail probability of ``stat``.
     p : ndarray of shape (V,)
@@ -79,7 +80,8 @@ class ContrastResult(NamedTuple):
     dof_effect : int
         Rank of the contrast.
     dof : ndarray of shape (V,)
-        Residual degrees of freedom; NaN where nothing was fitted.
+        Degrees of freedom of the error, infinite where variances are known; NaN where nothing
+        was fitted.
     """
 
     kind: str
@@ -275,7 +277,9 @@ def contrast(model, design, weights, *, sidedness='two-sided'):
         stat = effect[0] / np.sqrt(variance[0])
     else:
         stat = wald / dof_effect / model.residual_variance
+    kind = 't' if n_rows == 1 else 'F'
     if model.groups is not None:
+        kind = 'v' if n_rows == 1 else 'G'
         _replace_by_welch(model, design, weights, stat, variance, dof)
     if n_rows == 1:
         z = t_to_z(stat, dof)
@@ -283,7 +287,6 @@ def contrast(model, design, weights, *, sidedness='two-sided'):
     else:
         z = f_to_z(stat, dof_effect, dof)
         p = z_to_p(z, 'positive')
-    kind = 't' if n_rows == 1 else 'F'
     return ContrastResult(kind, effect, variance, stat, z, p, dof_effect, dof)
 
 

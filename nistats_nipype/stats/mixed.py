@@ -118,9 +118,7 @@ def check_variances(variances, values, labels=None):
             )
 
 
-def fit(
-    values, variances, design, *, method='reml', missing='error', labels=None, num_threads=1
-):
+def fit(values, variances, design, *, method='reml', missing='error', labels=None, num_threads=1):
     """Fit a linear model of effects whose within-observation variances are known.
 
     The variance of an observation is its own plus, with mixed effects, one between observations

@@ -32,11 +32,15 @@ def _level(alpha):
 def describe_dof(test):
     """Degrees of freedom of a test: ``15``, or ``12 to 15`` where they vary over voxels.
 
+    They are infinite where variances are known: there are none in the metadata.
+
     Examples
     --------
-    >>> describe_dof({'DegreesOfFreedom': [12.0, 15.0]})
-    '12 to 15'
+    >>> describe_dof({'DegreesOfFreedom': [12.0, 15.0]}), describe_dof({'DegreesOfFreedom': None})
+    ('12 to 15', '∞')
     """
+    if test['DegreesOfFreedom'] is None:
+        return '∞'
     low, high = (f'{round(dof, 2):g}' for dof in test['DegreesOfFreedom'])
     return low if low == high else f'{low} to {high}'
 

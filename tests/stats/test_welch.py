@@ -88,7 +88,7 @@ def test_v_and_g_are_those_of_the_formula(name):
     np.testing.assert_allclose(result.stat, stat, rtol=1e-9)
     np.testing.assert_allclose(result.dof, dof, rtol=1e-9)
     np.testing.assert_allclose(result.z, z, rtol=1e-8)
-    if result.kind == 't':
+    if result.kind == 'v':
         np.testing.assert_allclose(result.effect / np.sqrt(result.variance), [stat], rtol=1e-9)
 
 
