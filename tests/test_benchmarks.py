@@ -63,6 +63,18 @@ def test_numbers_of_a_table(load, tmp_path):
     assert page.count('<tr') == 4
 
 
+def test_mixed_effects():
+    version = pytest.importorskip('pymare').__version__
+    command = [sys.executable, FOLDER / 'mixed.py', '--share', '0.001']
+    environment = os.environ | {'COLUMNS': '140'}
+    done = subprocess.run(
+        command, check=False, env=environment, capture_output=True, text=True, timeout=200
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count(f'PyMARE {version}, a call each') == 2
+    assert done.stdout.count('0.00%, 0.00%') == 4
+
+
 def test_our_contenders_compute_the_same(load):
     tasks = load('tasks')
     groups = {}

@@ -5,6 +5,8 @@ from scipy import special
 
 from ..exceptions import InputError
 
+#: Logarithm of a probability below which the usual functions run out of small numbers.
+_FAR = np.log(1e-200)
 #: The sides on which a statistic can be extreme.
 SIDES = ('two-sided', 'positive', 'negative')
 
@@ -19,18 +21,10 @@ def _log_incomplete_beta(x, a, b):
     return a * np.log(x) + b * np.log1p(-x) - np.log(a) - special.betaln(a, b) + np.log(series)
 
 
-def _log_incomplete_gamma(a, x):
-    """Log of the regularised upper incomplete gamma function for x well above its mean.
-
-    Through Tricomi's function, DLMF 8.5.3, whose leading factor stays a logarithm.
-    """
-    return a * np.log(x) - x - special.gammaln(a) + np.log(special.hyperu(1.0, 1.0 + a, x))
-
-
 def _log_tail(x, a, b):
     """Log of the regularised incomplete beta function I_x(a, b), wherever x lies."""
     plain = special.betainc(a, b, x)
-    far = plain < 1e-200
+    far = plain < np.exp(_FAR)
     with np.errstate(divide='ignore', invalid='ignore'):
         log = np.log(plain)
         if far.any():
@@ -131,7 +125,7 @@ def chi2_to_z(chi2, dof):
     Examples
     --------
     >>> chi2_to_z([3.841459, 1e5], 1).round(4)
-    array([  1.6449, 316.2214])
+    array([  1.6449, 316.2256])
     """
     chi2, dof = np.broadcast_arrays(
         np.atleast_1d(np.asarray(chi2, dtype=np.float64)), np.asarray(dof, dtype=np.float64)
@@ -139,8 +133,12 @@ def chi2_to_z(chi2, dof):
     a, x = dof / 2.0, chi2 / 2.0
     with np.errstate(divide='ignore', invalid='ignore'):
         upper, lower = np.log(special.gammaincc(a, x)), np.log(special.gammainc(a, x))
-        far = upper < np.log(1e-200)
-        upper[far] = _log_incomplete_gamma(a[far], x[far])
+        # Far in a tail the leading factor stays a logarithm: DLMF 8.5.3 and 8.5.1.
+        factor = a * np.log(x) - x - special.gammaln(a)
+        above = factor + np.log(special.hyperu(1.0, 1.0 + a, x))
+        below = factor + np.log(special.hyp1f1(1.0, 1.0 + a, x) / a)
+    upper = np.where(upper < _FAR, above, upper)
+    lower = np.where(lower < _FAR, below, lower)
     z = np.where(upper < lower, -_lower_quantile(upper), _lower_quantile(lower))
     return np.where(np.isnan(chi2), np.nan, z)
 

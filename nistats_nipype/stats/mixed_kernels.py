@@ -12,7 +12,11 @@ import numpy as np
 from numba import njit
 
 #: The between-observation variance is found to this share of it and the least variance.
-PRECISION = 1e-12
+_PRECISION = 1e-12
+#: Factor of the least total variance from one step of the search for maxima to the next. In a
+#: simulation of 600,000 points with variances that differ 3- to 30-fold, 1 had a higher maximum
+#: between two steps; with a factor of 2, 8 had.
+_STEP = 1.25
 #: Steps of the root finder, which takes about six.
 _MOST_STEPS = 200
 
@@ -23,6 +27,8 @@ class Work(NamedTuple):
     Attributes
     ----------
     effects, variances : (N,) array of float64
+    weights : (N,) array of float64
+        Inverse of the total variances.
     columns : (R, N) array of float64
         Orthonormal basis of the weighted design.
     factor : (R, R) array of float64
@@ -37,6 +43,7 @@ class Work(NamedTuple):
 
     effects: np.ndarray
     variances: np.ndarray
+    weights: np.ndarray
     columns: np.ndarray
     factor: np.ndarray
     along: np.ndarray
@@ -52,7 +59,8 @@ def _decompose(basis, tau2, work):
     """
     n_basis, n = basis.shape
     for i in range(n):
-        root = 1.0 / math.sqrt(work.variances[i] + tau2)
+        work.weights[i] = 1.0 / (work.variances[i] + tau2)
+        root = math.sqrt(work.weights[i])
         work.residuals[i] = root * work.effects[i]
         for k in range(n_basis):
             work.columns[k, i] = root * basis[k, i]
@@ -60,11 +68,10 @@ def _decompose(basis, tau2, work):
         square = 0.0
         for i in range(n):
             square += work.columns[k, i] * work.columns[k, i]
-        length = math.sqrt(square)
-        work.factor[k, k] = length
-        product = 0.0
+        work.factor[k, k] = math.sqrt(square)
+        scale, product = 1.0 / work.factor[k, k], 0.0
         for i in range(n):
-            work.columns[k, i] /= length
+            work.columns[k, i] *= scale
             product += work.columns[k, i] * work.residuals[i]
         work.along[k] = product
         for i in range(n):
@@ -88,26 +95,25 @@ def _sums(basis, tau2, work):
     _decompose(basis, tau2, work)
     form = spread = trace = 0.0
     for i in range(basis.shape[1]):
-        weight = 1.0 / (work.variances[i] + tau2)
         square = work.residuals[i] * work.residuals[i]
         free = 1.0
         for k in range(basis.shape[0]):
             free -= work.columns[k, i] * work.columns[k, i]
         form += square
-        spread += weight * square
-        trace += weight * free
+        spread += work.weights[i] * square
+        trace += work.weights[i] * free
     return form, spread, trace
 
 
 @njit(nogil=True, cache=True, error_model='numpy')
 def _slope(basis, tau2, work):
-    """Slope of the restricted likelihood over tau2, scaled to be about linear.
+    """Slope of the restricted likelihood over tau2, scaled to be about linear, and y'Py.
 
     With equal variances it is the residual variance less that of the observations, which is
     linear.
     """
-    _, spread, trace = _sums(basis, tau2, work)
-    return (spread / trace - 1.0) * (1.0 + tau2)
+    form, spread, trace = _sums(basis, tau2, work)
+    return (spread / trace - 1.0) * (1.0 + tau2), form
 
 
 @njit(nogil=True, cache=True, error_model='numpy')
@@ -132,7 +138,7 @@ def _root(basis, low, slope_low, high, slope_high, work):
     for _ in range(_MOST_STEPS):
         before = tau2
         tau2 = (low * slope_high - high * slope_low) / (slope_high - slope_low)
-        slope = _slope(basis, tau2, work)
+        slope, _ = _slope(basis, tau2, work)
         if slope > 0.0:
             low, slope_low = tau2, slope
             if kept == 1:
@@ -143,28 +149,32 @@ def _root(basis, low, slope_low, high, slope_high, work):
             if kept == -1:
                 slope_low *= 0.5
             kept = -1
-        if min(high - low, abs(tau2 - before)) <= PRECISION * (1.0 + tau2):
+        if min(high - low, abs(tau2 - before)) <= _PRECISION * (1.0 + tau2):
             break
     return tau2
 
 
 @njit(nogil=True, cache=True, error_model='numpy')
-def _maximise(basis, bound, work):
+def _maximise(basis, largest, work):
     """Between-observation variance of the highest restricted likelihood, 0 or more.
 
-    The slope is negative beyond ``bound``. It is looked at where the least total variance has
-    doubled, in steps too short for two maxima but in contrived data; of several maxima the
-    highest is taken.
+    The slope is looked at in steps of the least total variance too short to hide two maxima but
+    in contrived data; of several maxima the highest is taken.
+
+    The steps end where the slope is negative from there on. Let a point x have y'P(x)y = form.
+    Beyond it, P(tau2) is at most (largest + x) / (largest + tau2) of P(x), its eigenvalues are at
+    most 1 / (1 + tau2), and those that are not 0 at least 1 / (largest + tau2). So y'PPy is less
+    than the trace of P where 1 + tau2 is more than form * (largest + x) / dof.
     """
-    if bound <= 0.0:
-        return 0.0
-    low, slope_low = 0.0, _slope(basis, 0.0, work)
+    dof = basis.shape[1] - basis.shape[0]
     best, highest = 0.0, -np.inf
+    low = 0.0
+    slope_low, form = _slope(basis, low, work)
     if slope_low <= 0.0:
-        highest = _likelihood(basis, 0.0, work)
-    while low < bound or slope_low > 0.0:
-        high = 2.0 * low + 1.0
-        slope_high = _slope(basis, high, work)
+        highest = _likelihood(basis, low, work)
+    while slope_low > 0.0 or form * (largest + low) > (1.0 + low) * dof:
+        high = low + (_STEP - 1.0) * (1.0 + low)
+        slope_high, form = _slope(basis, high, work)
         if slope_low > 0.0 and slope_high <= 0.0:
             tau2 = _root(basis, low, slope_low, high, slope_high, work)
             likelihood = _likelihood(basis, tau2, work)
@@ -227,6 +237,7 @@ def fit_points(basis, back, effects, variances, method, beta, covariance, tau2, 
     work = Work(
         np.empty(n),
         np.empty(n),
+        np.empty(n),
         np.empty((n_basis, n)),
         np.empty((n_basis, n_basis)),
         np.empty(n_basis),
@@ -241,9 +252,7 @@ def fit_points(basis, back, effects, variances, method, beta, covariance, tau2, 
         if method == 1:
             extra = max((form - (n - n_basis)) / trace, 0.0)
         elif method == 2:
-            # P(tau2) is at most 1 / (1 + tau2 / largest) of P(0), its eigenvalues are at most
-            # 1 / (1 + tau2), and those that are not 0 at least 1 / (largest + tau2).
-            extra = _maximise(basis, form * largest / (n - n_basis) - 1.0, work)
+            extra = _maximise(basis, largest, work)
         if method > 0:
             _decompose(basis, extra, work)
         tau2[v] = extra * least

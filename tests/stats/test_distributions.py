@@ -4,7 +4,7 @@ import pytest
 from scipy import special, stats
 
 from nistats_nipype.exceptions import InputError
-from nistats_nipype.stats.distributions import f_to_z, p_to_z, t_to_z, z_to_p
+from nistats_nipype.stats.distributions import chi2_to_z, f_to_z, p_to_z, t_to_z, z_to_p
 
 DOFS = [1, 2, 3, 7, 20, 150, 1000, 100000]
 
@@ -76,6 +76,24 @@ def test_f_to_z_matches_mpmath_on_both_tails(dof_effect, dof_error):
         else:
             expected = -upper_quantile(beta_tail(ratio / (1 + ratio), b, a), -ours)
         assert abs(ours - expected) < 1e-11 * max(1, abs(expected)), (f, ours, expected)
+
+
+@pytest.mark.parametrize('dof', [1, 2, 5, 40, 1000])
+def test_chi2_to_z_matches_mpmath_on_both_tails(dof):
+    values = [1e-100, 1e-12, 1e-3, 0.05, 0.4, 0.9, 1.6, 5.0, 80.0, 900.0, 1e4, 1e6]
+    for chi2, ours in zip(values, chi2_to_z(values, dof), strict=True):
+        bounds = [chi2 / 2, mpmath.inf] if ours > 0 else [0, chi2 / 2]
+        tail = mpmath.gammainc(mpmath.mpf(dof) / 2, *bounds, regularized=True)
+        expected = upper_quantile(tail, abs(ours)) * np.sign(ours)
+        assert abs(ours - expected) < 1e-11 * max(1, abs(expected)), (chi2, ours, expected)
+
+
+def test_chi2_of_one_degree_is_z_squared():
+    z = np.array([2.0, 10.0, 38.0, 1e6])
+    one_sided = chi2_to_z(z**2, 1)
+    np.testing.assert_allclose(special.log_ndtr(-one_sided), special.log_ndtr(-z) + np.log(2))
+    assert chi2_to_z(0.0, 1) == -np.inf
+    assert np.isnan(chi2_to_z(np.nan, 1))
 
 
 @pytest.mark.parametrize('dof', DOFS)
