@@ -18,7 +18,7 @@ from .design import (
     whitening,
 )
 from .distributions import chi2_to_z, f_to_z, t_to_z, z_to_p
-from .glm import BLOCK, ContrastResult, accumulate
+from .glm import ContrastResult, accumulate, split_points
 from .missing import check_missing, count_observed, find_patterns, name_of, points_of_patterns
 
 #: How the between-observation variance is estimated; the position is the kernel's code.
@@ -69,8 +69,8 @@ class MixedFit(NamedTuple):
 
         It is (Q - dof) / Q, not below 0.
         """
-        with np.errstate(divide='ignore', invalid='ignore'):
-            return np.where(self.q > self.dof, 100.0 * (1.0 - self.dof / self.q), self.q * 0.0)
+        with np.errstate(divide='ignore'):
+            return np.maximum(100.0 * (1.0 - self.dof / self.q), 0.0)
 
     @property
     def q_p(self):
@@ -203,6 +203,7 @@ def fit(values, variances, design, *, method='reml', missing='error', labels=Non
         patterns=patterns,
         method=method,
     )
+    jobs = []
     with ThreadPoolExecutor(num_threads) as pool:
         for kept, points in zip(patterns, points_of_patterns(pattern, len(patterns)), strict=True):
             rows = np.flatnonzero(kept)
@@ -213,13 +214,12 @@ def fit(values, variances, design, *, method='reml', missing='error', labels=Non
             model.dof[points] = dof
             basis = column_space(design[rows])
             geometry = np.ascontiguousarray(basis.T), pseudo_inverse(design[rows]) @ basis
-            blocks = np.split(points, np.arange(BLOCK, len(points), BLOCK))
-            jobs = [
+            jobs += [
                 pool.submit(_fit_block, model, values, variances, rows, block, geometry)
-                for block in blocks
+                for block in split_points(points, len(rows))
             ]
-            for job in jobs:
-                job.result()
+        for job in jobs:
+            job.result()
     return model
 
 

@@ -372,7 +372,7 @@ def test_blocks_and_threads_have_no_influence(monkeypatch, missing, block, num_t
     design, _ = DESIGNS['three groups']
     data = with_gaps(share=0.01)
     expected = mixed.fit(*data, design, missing=missing)
-    monkeypatch.setattr(mixed, 'BLOCK', block)
+    monkeypatch.setattr(glm, 'BLOCK', block)
     model = mixed.fit(*data, design, missing=missing, num_threads=num_threads)
     for name, one, other in zip(model._fields, model, expected, strict=True):
         np.testing.assert_array_equal(one, other, err_msg=name)
