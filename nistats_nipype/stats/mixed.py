@@ -67,7 +67,12 @@ class MixedFit(NamedTuple):
     def i2(self):
         """Share of the variation that is heterogeneity, in percent: ndarray of shape (V,).
 
-        It is (Q - dof) / Q, not below 0.
+        It is (Q - dof) / Q, not below 0 [1]_.
+
+        References
+        ----------
+        .. [1] Higgins JPT, Thompson SG (2002). Quantifying heterogeneity in a meta-analysis. Stat
+           Med 21(11):1539-1558. https://doi.org/10.1002/sim.1186
         """
         with np.errstate(divide='ignore'):
             return np.maximum(100.0 * (1.0 - self.dof / self.q), 0.0)
@@ -159,9 +164,12 @@ def fit(values, variances, design, *, method='reml', missing='error', labels=Non
 
     Notes
     -----
-    REML finds the highest maximum of the restricted likelihood over tau2 >= 0, to 1e-12 of tau2
-    and the least variance; where its slope at 0 is negative and there is no other maximum, tau2
-    is 0.
+    REML is the highest maximum of the restricted likelihood over tau2 >= 0, to 1e-12 of tau2 and
+    the least variance. There may be several where variances differ much: all are looked for.
+
+    t and F treat tau2 as known but for their degrees of freedom, N - rank. They are conservative
+    where it is small: at 5%, 1.3% of means of 8 observations of like variance without
+    heterogeneity are significant, 2.9% of 20.
 
     Stage 1 of FSL's FLAME [2]_ takes the mode of the posterior of log(tau2) under the prior
     1 / tau2. The prior and the change of variable cancel, so that this is the maximum of the

@@ -13,9 +13,9 @@ from numba import njit
 
 #: The between-observation variance is found to this share of it and the least variance.
 _PRECISION = 1e-12
-#: Factor of the least total variance from one step of the search for maxima to the next. In a
-#: simulation of 600,000 points with variances that differ 3- to 30-fold, 1 had a higher maximum
-#: between two steps; with a factor of 2, 8 had.
+#: Factor of the least total variance from one step of the search for maxima to the next. Of
+#: 600,000 simulated points, with log variances of standard deviation .5 to 2 over observations, 1
+#: had a higher maximum between two steps; with a factor of 2, 8 had.
 _STEP = 1.25
 #: Steps of the root finder, which takes about six.
 _MOST_STEPS = 200
