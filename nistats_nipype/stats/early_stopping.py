@@ -6,8 +6,9 @@ import numpy as np
 
 from ..exceptions import ScheduleError
 from .engines import lowest_tie
+from .glm import split_points
 from .permutation import turn
-from .relabelling import cut, prepare
+from .relabelling import POINTS, prepare
 from .sequential import NONE, Exceedances
 
 #: Relabellings at a time, first; then twice as many each time. No influence on the result.
@@ -74,7 +75,7 @@ def permute_until(
         while low < task.stop and open_.size:
             batch = np.arange(low, min(low + size, task.stop, low + task.engine.batch))
             relabellings = task.engine.load(batch)
-            blocks = cut(open_, len(values))
+            blocks = split_points(open_, len(values), POINTS)
             jobs = [
                 pool.submit(
                     task.engine.exceedances,

@@ -19,7 +19,7 @@ from .missing import check_missing, count_observed, find_patterns, points_of_pat
 from .welch import check_groups, welch_contrast
 
 #: Points fitted at a time at most, and numbers of observations; no influence on the result.
-BLOCK, NUMBERS = 16384, 2**24
+BLOCK, NUMBERS = 16384, 2**22
 #: Residual sums of squares below this fraction of the total are rounding: no variance.
 NO_VARIANCE = 1e-20
 
@@ -121,15 +121,26 @@ def accumulate(weights, values):
     return total
 
 
-def split_points(points, n_observations):
+def split_points(points, n_observations, most=None):
     """Cut points into blocks that take about as much memory whatever the group.
+
+    Parameters
+    ----------
+    points : ndarray of int
+    n_observations : int
+    most : int, optional
+        Points of a block at most; :data:`BLOCK` by default.
+
+    Returns
+    -------
+    list of ndarray of int
 
     Examples
     --------
     >>> [len(block) for block in split_points(np.arange(20000), 12)]
     [16384, 3616]
     """
-    size = min(BLOCK, max(64, NUMBERS // n_observations))
+    size = min(most or BLOCK, max(64, NUMBERS // n_observations))
     return np.split(points, np.arange(size, len(points), size))
 
 

@@ -12,8 +12,8 @@ from .engines import Correlations, PseudoStatistics, Scores
 from .methods import make_method
 from .welch import make_geometry
 
-#: Points of one piece of work at most, and numbers of observations; no influence on the result.
-POINTS, NUMBERS = 4096, 2**22
+#: Points of one piece of work at most; no influence on the result.
+POINTS = 4096
 
 
 class Task(NamedTuple):
@@ -44,7 +44,7 @@ class Task(NamedTuple):
     @property
     def blocks(self):
         """The tested points, cut into pieces of work."""
-        return cut(self.tested, len(self.engine.values))
+        return glm.split_points(self.tested, len(self.engine.values), POINTS)
 
 
 def prepare(values, design, contrast, schedule, start, stop, sidedness, missing, labels, smooth):
@@ -93,27 +93,6 @@ def _on(tested, n_points, smooth):
         return smooth(whole)[tested]
 
     return smooth_tested
-
-
-def cut(points, n_observations):
-    """Cut points into pieces of work that take about as much memory for a large group.
-
-    Parameters
-    ----------
-    points : ndarray of int
-    n_observations : int
-
-    Returns
-    -------
-    list of ndarray of int
-
-    Examples
-    --------
-    >>> [len(piece) for piece in cut(np.arange(5000), 20)]
-    [4096, 904]
-    """
-    size = max(64, min(POINTS, NUMBERS // n_observations))
-    return [points[at : at + size] for at in range(0, points.size, size)]
 
 
 def chunk_bounds(n_relabellings, chunk, n_chunks):
