@@ -27,6 +27,11 @@ def load_blocks(path):
     InputError
         If the file cannot be read, or holds something else.
     """
+    return _read(path, 'exchangeability blocks')
+
+
+def _read(path, what):
+    """Whole numbers of a file: ndarray of shape (N, L), int64."""
     try:
         # utf-8-sig: spreadsheets put a byte-order mark before the first number.
         lines = Path(path).read_text(encoding='utf-8-sig').splitlines()
@@ -34,7 +39,7 @@ def load_blocks(path):
         return np.array(_read_rows(lines), dtype=np.int64)
     except (OSError, ValueError, OverflowError) as error:
         raise InputError(
-            f'{path} could not be read as whole numbers.',
+            f'{path} could not be read as {what}.',
             found=str(error),
             expected='whole numbers, one row per observation, as many in every row',
             advice='Write the numbers only, without a header.',
@@ -58,7 +63,7 @@ def load_groups(path):
     InputError
         If the file cannot be read, or holds something else.
     """
-    groups = load_blocks(path)
+    groups = _read(path, 'variance groups')
     if groups.shape[1] != 1:
         raise InputError(
             f'{path} does not hold variance groups.',

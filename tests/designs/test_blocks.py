@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nistats_nipype.designs.blocks import load_blocks
+from nistats_nipype.designs.blocks import load_blocks, load_groups, save_groups
 from nistats_nipype.exceptions import InputError
 from nistats_nipype.stats.blocks import check_blocks, within_blocks
 
@@ -87,3 +87,15 @@ def test_missing_file(tmp_path):
     with pytest.raises(InputError, match='could not be read') as error:
         load_blocks(tmp_path / 'nowhere.csv')
     assert 'No such file' in error.value.found
+
+
+def test_variance_groups_are_written_and_read(tmp_path):
+    path = save_groups([2, 1, 2], tmp_path / 'groups.csv')
+    assert load_groups(path).tolist() == [2, 1, 2]
+
+
+def test_what_are_no_variance_groups_is_refused(tmp_path):
+    path = tmp_path / 'groups.csv'
+    path.write_text('a\nb\n')
+    with pytest.raises(InputError, match='could not be read as variance groups'):
+        load_groups(path)
