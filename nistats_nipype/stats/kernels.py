@@ -221,8 +221,10 @@ def collect_beyond(
         Number of the first of the points.
     found : int
         How many have been found.
-    which, where : (M,) array of uint32
-        From ``found`` on, set to the relabelling and the number of each point found.
+    which : (M,) array of uint16
+        From ``found`` on, set to the relabelling of each point found. 16 bits are quickly sorted.
+    where : (M,) array of uint32
+        Set to its number.
     value : (M,) array of float64
         Set to its r.
     present : (B,) array of bool

@@ -8,7 +8,7 @@ from .engines import lowest_tie, to_r, to_stat
 from .methods import unit_data
 
 #: Points beyond the threshold that a thread holds at a time (of 16 bytes), and relabellings at
-#: a time, first and at most; no influence on the result.
+#: a time, first and at most (numbered by 16 bits); no influence on the result.
 _FOUND, _FIRST, _MOST = 2**21, 64, 2**16
 _NO_WEIGHTS = np.empty(0)
 
@@ -92,7 +92,7 @@ def _find(task, rows, threshold, pool, n_threads):
     starts = np.cumsum([0, *(len(block) for block in task.blocks)])
 
     def work(blocks):
-        which, where = np.empty(_FOUND, dtype=np.uint32), np.empty(_FOUND, dtype=np.uint32)
+        which, where = np.empty(_FOUND, dtype=np.uint16), np.empty(_FOUND, dtype=np.uint32)
         value, found = np.empty(_FOUND), 0
         present = np.zeros(len(rows), dtype=bool)
         for index in blocks:

@@ -705,7 +705,7 @@ def test_tables_of_sign_flips_match_the_plain_sums(n, n_basis, n_interest):
 
 
 def kernels_found(projections, patterns, n_interest, units):
-    which, where = np.empty((2, 5000), dtype=np.uint32)
+    which, where = np.empty(5000, dtype=np.uint16), np.empty(5000, dtype=np.uint32)
     value, present = np.empty(5000), np.zeros(50, dtype=bool)
     found = kernels.collect_beyond(
         projections, patterns, n_interest, units, 0.6, 3, 0, which, where, value, present
