@@ -119,9 +119,8 @@ class Correlations:
         """Prepare some relabellings, rows of the schedule."""
         if not self.by_tables:
             return relabelled_basis(self.method, self.schedule, rows), _NO_PATTERNS
-        basis, negative = self.method.moved, None
         if self.halves is None:
-            negative = self.schedule.signs[rows] < 0
+            basis, negative = self.method.moved, self.schedule.signs[rows] < 0
         else:
             basis, labels = self.halves
             negative = np.empty((len(rows), labels.size), dtype=bool)

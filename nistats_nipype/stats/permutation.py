@@ -182,10 +182,8 @@ def permute(
             chunk.observed[task.tested] = task.engine.observed_map(task.blocks, pool)
             chunk = chunk._replace(stat=chunk.observed)
         else:
-            for block, observed in zip(
-                task.blocks, pool.map(task.engine.observe, task.blocks), strict=True
-            ):
-                chunk.observed[block] = observed
+            observed = list(pool.map(task.engine.observe, task.blocks))
+            chunk.observed[task.tested] = np.concatenate(observed)
         observed = turn(chunk.observed, task.side)
         if start == 0 and task.stop > 0:
             # By definition, whatever a method makes of it.

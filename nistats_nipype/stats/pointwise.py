@@ -7,7 +7,6 @@ import numpy as np
 
 from ..exceptions import InputError
 from .approximation import FEW, SMALLEST
-from .engines import to_stat
 from .permutation import turn
 from .relabelling import prepare
 from .tails import SOURCES, gamma_fit, gpd_tail
@@ -114,9 +113,7 @@ def _null_of(task, pieces, pool):
     engine = task.engine
     rows = np.arange(1, task.stop)
     drawn = [engine.maps(rows[at : at + _ROWS], pieces, pool) for at in range(0, len(rows), _ROWS)]
-    observed = np.concatenate(list(pool.map(engine.observe, pieces)))
-    if engine.scale == 'r':
-        observed = to_stat(observed, engine.method.split)
+    observed = engine.observed_map(pieces, pool)
     return turn(np.concatenate([observed[None], *drawn]), task.side)
 
 
