@@ -177,6 +177,10 @@ class Slurm(Scheduler):
         """Ids of the jobs that run."""
         return self.command('squeue', '-h', '-t', 'R', '-o', '%i').split()
 
+    def waiting(self):
+        """Ids of the jobs that do not run yet."""
+        return self.command('squeue', '-h', '-t', 'PD', '-o', '%i').split()
+
     def cancel(self, *job_ids):
         """Cancel jobs."""
         self.command('scancel', *job_ids)
@@ -291,14 +295,18 @@ class Sge(Scheduler):
         self.command('gcc', '-shared', '-fPIC', '-o', library, source, '-ldl')
         return str(library)
 
-    def jobs(self):
+    def jobs(self, *options):
         """Ids of the jobs in the queue."""
-        return [line.split()[0] for line in self.command('qstat', '-u', '*').splitlines()[2:]]
+        lines = self.command('qstat', '-u', '*', *options).splitlines()[2:]
+        return [line.split()[0] for line in lines]
 
     def running(self):
         """Ids of the jobs that run."""
-        lines = self.command('qstat', '-u', '*', '-s', 'r').splitlines()[2:]
-        return [line.split()[0] for line in lines]
+        return self.jobs('-s', 'r')
+
+    def waiting(self):
+        """Ids of the jobs that do not run yet."""
+        return self.jobs('-s', 'p')
 
     def cancel(self, *job_ids):
         """Cancel jobs."""

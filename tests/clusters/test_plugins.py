@@ -46,6 +46,13 @@ def fails(steps, plugin, **kwargs):
     return steps.crash()
 
 
+def three_waiting(cluster):
+    """Ids of the waiting jobs, once there are three."""
+    # Asked once: a job of the run before may be about to leave the queue.
+    job_ids = cluster.waiting()
+    return job_ids if len(job_ids) == 3 else None
+
+
 def replace_command(name, folder, monkeypatch, script):
     """Put a shell script in the place of a command, which it knows as $REAL."""
     folder.mkdir(exist_ok=True)
@@ -113,9 +120,7 @@ def test_other_jobs_are_cancelled_if_the_first_failure_ends_the_run(cluster, plu
 
 
 def test_a_job_cancelled_while_it_waits(cluster, plugin, steps, hold):
-    with meanwhile(
-        lambda: len(cluster.jobs()) == 3 and cluster.jobs(), lambda jobs: cluster.cancel(*jobs)
-    ):
+    with meanwhile(lambda: three_waiting(cluster), lambda jobs: cluster.cancel(*jobs)):
         text = fails(steps, plugin(), plugin_args=hold)
     assert 'JobError: Job' in text
     assert ('CANCELLED' if isinstance(cluster, Slurm) else 'does not know') in text
@@ -154,9 +159,7 @@ def test_a_job_that_is_killed(plugin, steps):
 def test_an_old_result_is_not_taken_for_a_new_one(cluster, plugin, steps, hold):
     assert steps.run(plugin()) == 60
     steps.ran()
-    with meanwhile(
-        lambda: len(cluster.jobs()) == 3 and cluster.jobs(), lambda jobs: cluster.cancel(*jobs)
-    ):
+    with meanwhile(lambda: three_waiting(cluster), lambda jobs: cluster.cancel(*jobs)):
         text = fails(steps, plugin(), factor=20, plugin_args=hold)
     assert 'JobError: Job' in text
     assert steps.run(plugin(), factor=20) == 120
@@ -235,7 +238,7 @@ def test_jobs_of_a_run_that_was_killed(cluster, plugin, steps):
     with pytest.raises(SchedulerError, match='earlier run') as error:
         steps.run(plugin())
     assert job_id in error.value.found
-    cluster.cancel(*cluster.jobs())
+    cluster.cancel(job_id)
     wait_for(lambda: not cluster.jobs())
     steps.order(2, None)
     assert steps.run(plugin()) == 60
