@@ -137,7 +137,7 @@ def main():
     parser.add_argument('--plugins', nargs='+', help='only these', metavar='PLUGIN')
     args = parser.parse_args()
     plugins = LOCAL | (DASK if importlib.util.find_spec('distributed') else {})
-    plugins |= dict.fromkeys(CLUSTERS, {}) if args.clusters else {}
+    plugins |= {name: {} for name in CLUSTERS} if args.clusters else {}
     names = ('plugin', 'chunks', 'interfaces', 'wall s', 'inside s', 'none runs s', 'a job, ms')
     table = Table(*names, title='Overhead of the workflow engine')
     with ExitStack() as stack:

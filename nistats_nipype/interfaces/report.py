@@ -201,7 +201,7 @@ class MakeReport(SimpleInterface):
                 [
                     figure
                     for figure in (
-                        self._figure('subjects', 'The map of every subject'),
+                        self._figure('subjects', 'The maps of the subjects'),
                         self._figure('coverage', 'Number of maps that cover each voxel'),
                     )
                     if figure
