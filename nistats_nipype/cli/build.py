@@ -263,6 +263,7 @@ def _check_model(args, maps, contrasts):
     from ..designs.group import define_contrast, design_of_maps
     from ..designs.matrices import require_full_rank
     from ..stats.blocks import variance_groups
+    from ..stats.partial import check_partial
 
     design = design_of_maps(maps, args.formula, args.table)
     options = {'errors': args.errors, 'method': args.method}
@@ -280,6 +281,8 @@ def _check_model(args, maps, contrasts):
         if args.n_perm:
             schedule = _draw_schedule(args.n_perm, design, contrast, options)
             errors[name] = schedule.errors
+            if args.missing == 'per_voxel':
+                check_partial(schedule)
             side = contrast.tested_side(args.sidedness)
             notes += _note_resolution(args, design, contrast, schedule, args.alpha_fwe, side)
     if args.correct_contrasts and len(set(errors.values())) > 1:

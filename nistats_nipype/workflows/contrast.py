@@ -92,8 +92,8 @@ def init_contrast_wf(
     sidedness : {'two-sided', 'positive', 'negative'}, default 'two-sided'
         Side of t; F has one side.
     missing : {'error', 'drop_voxel', 'per_voxel'}, default 'error'
-        Policy of the fit. With 'per_voxel', the permutation test covers complete
-        voxels only, and says so in its metadata.
+        Policy of the fit and of the permutation test. With 'per_voxel', both use the maps
+        observed at each voxel, and relabellings are compared on z of the parametric p.
     alpha_uncorrected, alpha_fwe : float, defaults 0.001 and 0.05
         Levels of the thresholded maps.
     cluster_threshold : int, default 0
@@ -212,7 +212,7 @@ def init_contrast_wf(
         test = {
             'n_chunks': n_chunks,
             'sidedness': sidedness,
-            'missing': 'error' if missing == 'error' else 'drop_voxel',
+            'missing': missing,
             'tail': tail,
             'variance_fwhm_mm': variance_fwhm_mm,
             'omp_nthreads': omp_nthreads,

@@ -67,8 +67,9 @@ def init_permutation_wf(
         :func:`nistats_nipype.stats.methods.make_method`.
     sidedness : {'two-sided', 'positive', 'negative'}, default 'two-sided'
         Side of t; F has one side.
-    missing : {'error', 'drop_voxel'}, default 'error'
-        Refuse missing values, or test complete voxels only.
+    missing : {'error', 'drop_voxel', 'per_voxel'}, default 'error'
+        Refuse missing values, test complete voxels only, or test each voxel on the maps
+        observed there.
     zero_is_missing : bool, default True
         Whether exact 0 in a map is a missing value; packed observations are settled.
     tail : {'none', 'gpd', 'gamma'}, default 'none'

@@ -533,12 +533,6 @@ def test_nothing_to_test_is_an_error():
     assert caught.value.found.startswith('3 points')
 
 
-def test_missing_values_cannot_be_permuted_voxel_by_voxel():
-    values, *rest = larger('ancova')
-    with pytest.raises(InputError, match='cannot be permuted'):
-        permute(values, *rest, missing='per_voxel')
-
-
 def test_observations_need_not_be_in_memory(tmp_path):
     values, *rest = larger('F')
     np.save(tmp_path / 'values.npy', values)
