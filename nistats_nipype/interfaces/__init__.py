@@ -3,6 +3,7 @@
 from .design import BuildDesign, DefineContrast
 from .fetch import FetchLocalizer, SimulateGroup
 from .joint import CorrectContrasts
+from .matching import MatchMaps
 from .model import ComputeContrast, FitGLM, FitMixed
 from .permutation import MergePermutations, Permute
 from .plot import (
@@ -36,6 +37,7 @@ __all__ = [
     'FitMixed',
     'FitTails',
     'MakeReport',
+    'MatchMaps',
     'MergePermutations',
     'MergeSequential',
     'MergeSpatial',

@@ -18,7 +18,7 @@ from nistats_nipype.interfaces import (
 
 #: Entities in the order in which BIDS has them; values of letters and digits only.
 NAME = re.compile(
-    r'contrast-[A-Za-z0-9]+(_stat-(effect|variance|t|F|z|p|logp|q))?(_desc-[A-Za-z0-9]+)?'
+    r'contrast-[A-Za-z0-9]+(_stat-(effect|variance|t|F|v|G|chi2|z|p|logp|q))?(_desc-[A-Za-z0-9]+)?'
     r'_(statmap|clusters|null|glass|summary)\.(nii\.gz|tsv|json|png)'
 )
 PARAMETRIC = ('effect', 'variance', 'stat', 'z', 'p')
