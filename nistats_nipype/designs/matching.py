@@ -183,7 +183,11 @@ def _differences(paths):
     >>> _differences(['pain_01_beta.nii', 'pain_02_beta.nii'])
     [('01',), ('02',)]
     """
-    words = [tuple(re.findall('[A-Za-z0-9]+', str(path))) for path in paths]
+    # FEAT puts varcope1 beside cope1.
+    words = [
+        tuple(re.sub('^varcope', 'cope', word) for word in re.findall('[A-Za-z0-9]+', str(path)))
+        for path in paths
+    ]
     if len({len(each) for each in words}) > 1:
         return words
     differs = [len(set(column)) > 1 for column in zip(*words, strict=True)]

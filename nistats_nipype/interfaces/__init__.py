@@ -1,5 +1,6 @@
 """Every step of a second-level analysis as a nipype interface."""
 
+from .derivatives import SelectMaps
 from .design import BuildDesign, DefineContrast
 from .fetch import FetchLocalizer, SimulateGroup
 from .joint import CorrectContrasts
@@ -50,6 +51,7 @@ __all__ = [
     'PlotNull',
     'PlotStatMap',
     'PlotSubjects',
+    'SelectMaps',
     'SimulateGroup',
     'SinkContrast',
     'SinkGroup',

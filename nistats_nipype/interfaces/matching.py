@@ -31,6 +31,10 @@ class _MatchMapsInputSpec(BaseInterfaceInputSpec):
         desc='refuse maps without variances, variances without a map and maps without a row, or '
         'leave them out',
     )
+    left_out = traits.List(
+        traits.Dict(traits.Str, traits.Str),
+        desc='file and reason of what was left out before, for the metadata',
+    )
 
 
 class _MatchMapsOutputSpec(TraitedSpec):
@@ -74,7 +78,8 @@ class MatchMaps(SimpleInterface):
             inputs.table_file if isdefined(inputs.table_file) else None,
             unmatched=inputs.unmatched,
         )
-        metadata = {'MatchedBy': matched.matched_by, 'Dropped': matched.dropped}
+        dropped = [dict(each) for each in inputs.left_out] if isdefined(inputs.left_out) else []
+        metadata = {'MatchedBy': matched.matched_by, 'Dropped': dropped + matched.dropped}
         self._results['in_files'] = matched.in_files
         if matched.variance_files is not None:
             self._results['variance_files'] = matched.variance_files
