@@ -29,7 +29,7 @@ class MapSelection(NamedTuple):
     subjects : list of str
         ``sub-<label>``; in folders without such labels, what tells the analyses apart.
     metadata : list of dict
-        For each map the ``Entities`` of its name and its ``Sidecar`` (JSON), if it has one.
+        For each map the ``Entities`` of its name and the content of its ``Sidecar`` (JSON).
     dropped : list of dict
         What was left out: ``file`` or subject, and the ``reason``.
     """
@@ -115,7 +115,10 @@ def select_maps(folder, entities=None, *, variances=False, unmatched='error'):
         [each.path for each in maps],
         [each.variance for each in maps] if variances else None,
         [each.subject for each in maps],
-        [{'Entities': each.entities, 'Sidecar': _load_sidecar(each.path)} for each in maps],
+        [
+            {'Entities': each.entities, 'Sidecar': _load_sidecars(folder, each.path)}
+            for each in maps
+        ],
         lost,
     )
 
@@ -245,6 +248,24 @@ def _refuse_ambiguous(maps):
     )
 
 
-def _load_sidecar(path):
-    sidecar = Path(str(path).removesuffix('.gz').removesuffix('.nii') + '.json')
-    return load_json(sidecar) if sidecar.is_file() else None
+def _load_sidecars(folder, path):
+    """Sidecars of a map, those of its folder and its own name last; None if there are none.
+
+    By the inheritance principle of BIDS a sidecar is for all maps below its folder whose names
+    have its suffix and all of its entities.
+    """
+    path = Path(path)
+    entities, content = _entities_of(path), {}
+    above = [each for each in (path.parent, *path.parents) if each.is_relative_to(folder)]
+    for top in sorted(set(above), key=lambda each: len(each.parts)):
+        sidecars = {each: _entities_of(each) for each in sorted(top.glob('*.json'))}
+        for sidecar in sorted(sidecars, key=lambda each: len(sidecars[each])):
+            if sidecars[sidecar] <= entities:
+                content |= load_json(sidecar)
+    return content or None
+
+
+def _entities_of(path):
+    """Entities and suffix of a name, without folder and extension."""
+    parsed = parse_entities(path.name)
+    return {(key, parsed[key]) for key in parsed if key != 'extension'}

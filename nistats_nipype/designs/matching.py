@@ -75,14 +75,17 @@ def match_maps(in_files, variance_files=None, table_file=None, *, unmatched='err
     """
     table = None if table_file is None else load_participants(table_file)
     in_files, dropped, matched_by = list(in_files), [], None
-    if table is not None and unmatched == 'drop':
-        in_files, dropped = _keep_rows(in_files, table, Path(table_file).parent)
     if variance_files is not None:
         variance_files = list(variance_files)
         matched_by, keys = _find_keys(in_files, variance_files, table, table_file)
-        in_files, variance_files, lost = _pair(in_files, variance_files, *keys, unmatched)
-        dropped += lost
+        in_files, variance_files, dropped = _pair(in_files, variance_files, *keys, unmatched)
         _refuse_conflicts(in_files, variance_files)
+    if table is not None and unmatched == 'drop':
+        lost = _without_row(in_files, table, Path(table_file).parent)
+        dropped += [{'file': path, 'reason': 'no row in the table'} for path in lost]
+        kept = [index for index, path in enumerate(in_files) if path not in lost]
+        in_files = [in_files[index] for index in kept]
+        variance_files = variance_files and [variance_files[index] for index in kept]
     if not in_files:
         raise InputError(
             'No map is left.',
@@ -92,8 +95,8 @@ def match_maps(in_files, variance_files=None, table_file=None, *, unmatched='err
     return Matched(in_files, variance_files, matched_by, dropped)
 
 
-def _keep_rows(in_files, table, folder):
-    """Leave out the maps that no row of the table is about."""
+def _without_row(in_files, table, folder):
+    """Find the maps that no row of the table is about."""
     labels = set()
     if 'participant_id' in table:
         labels = {'sub-' + str(label).removeprefix('sub-') for label in table['participant_id']}
@@ -103,13 +106,11 @@ def _keep_rows(in_files, table, folder):
         for cell in column
         if isinstance(cell, str)
     }
-    kept, dropped = [], []
-    for path in in_files:
-        if subject_label(path) in labels or Path(path).resolve() in named:
-            kept.append(path)
-        else:
-            dropped.append({'file': path, 'reason': 'no row in the table'})
-    return kept, dropped
+    return [
+        path
+        for path in in_files
+        if subject_label(path) not in labels and Path(path).resolve() not in named
+    ]
 
 
 def _find_keys(in_files, variance_files, table, table_file):

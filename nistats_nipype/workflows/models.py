@@ -43,7 +43,7 @@ def check_model(model, *, fwhm_mm, n_perm, auto_variance_groups):
             found=f'fwhm_mm={fwhm_mm:g}, n_perm={n_perm}: {"; ".join(reasons)}',
             expected=' and '.join(needed),
             advice="Smooth at the first level. For a permutation test choose model='ols' (--model "
-            'ols), which is valid whatever the variances within subjects.',
+            'ols); sign flips do not ask for equal variances.',
         )
 
 
@@ -101,7 +101,9 @@ def add_mixed(workflow, model, omp_nthreads, **shared):
         (prepare_wf, fit_mixed, [('outputnode.variances_file', 'variance_files')]),
         (fit_mixed, outputnode, [(field, field) for field in heterogeneity_outputs(model)]),
     ])  # fmt: skip
-    figures = {'i2': PlotStatMap(title='Variation that is between maps', label='I² (%)')}
+    figures = {
+        'i2': PlotStatMap(title='Variation that is between maps', label='I² (%)', vmax=100.0)
+    }
     if model != 'fixed':
         figures['tau2'] = PlotStatMap(title='Variance between maps', label='τ²')
     for name, figure in figures.items():
