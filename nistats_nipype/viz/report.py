@@ -45,6 +45,7 @@ _HEADERS = {
     'p_fwe': 'p (FWE)',
     'p_tfce': 'p (TFCE)',
     'file': 'Map',
+    'variance_file': 'Variances',
     'n_observed': 'Observed voxels',
     'n_lost': 'Lost voxels',
     'percent_lost': 'Lost (%)',

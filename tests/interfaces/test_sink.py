@@ -78,6 +78,28 @@ def test_names_sidecars_and_content(sink, results, read, read_json, group, defin
     assert effect.shape == (group.mask.shape if kind == 't' else (*group.mask.shape, 2))
 
 
+@pytest.mark.parametrize('statistic', ['v', 'G', 'chi2', 'z'])
+def test_a_statistic_goes_by_its_own_name(sink, run, results, tmp_path, statistic):
+    """The z of fixed effects is their statistic; there is one map of it."""
+    _, _, found = sink('intercept', name='x')
+    for path in results.iterdir():
+        path.unlink()
+    about = tmp_path / 'about.json'
+    about.write_text(f'{{"StatisticName": "{statistic}"}}')
+    sinking = SinkContrast(
+        out_dir=str(results),
+        contrast_file=found['contrast_file'],
+        contrast_metadata_file=str(about),
+        stat_file=found['stat_file'],
+        z_file=found['z_file'],
+    )
+    names = {Path(path).name for path in run(sinking).out_files if path.endswith('.gz')}
+    assert names == {f'contrast-x_stat-{name}_statmap.nii.gz' for name in (statistic, 'z')}
+    assert all(NAME.fullmatch(name) for name in names)
+    z = (results / 'contrast-x_stat-z_statmap.nii.gz').read_bytes()
+    assert z == Path(found['z_file']).read_bytes()
+
+
 def test_metadata_of_a_threshold_goes_with_its_map(sink, run, results, read_json, group):
     _, _, found = sink('intercept')
     threshold = run(Threshold(in_file=found['z_file'], mask_file=group.mask_file, alpha=0.01))
