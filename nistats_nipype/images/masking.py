@@ -286,7 +286,8 @@ def _refuse_empty_maps(survey, method):
     inside = '' if method in ('intersection', 'coverage') else ' inside the mask'
     raise MissingDataError(
         f'{len(empty)} of {len(survey.names)} maps hold no value{inside}: {_listed(empty)}.',
-        found='only NaN or zeros',
+        found='only NaN or zeros'
+        + ' in the maps or in their variances' * bool(survey.variance_names),
         expected='observed values in every map',
         advice='Run the first level of these subjects again, or leave them out of the list and '
         'of the design.',
