@@ -37,11 +37,12 @@ class GroupMask(NamedTuple):
         One row per map, in the order given. The candidate voxels are those observed in any map,
         or those of the template or the given mask.
 
-        - ``file``: name of the map, and ``variance_file``, that of its variances, if given;
+        - ``file``: name of the map;
         - ``n_observed``: candidate voxels that the map observes;
         - ``n_lost``, ``percent_lost``: candidate voxels that it does not;
         - ``n_sole_loss``: candidate voxels that all maps but this one observe, that is, what
-          leaving out this map would bring back to the intersection.
+          leaving out this map would bring back to the intersection;
+        - ``variance_file``: name of the map of its variances, if these were given.
     """
 
     mask: np.ndarray
@@ -317,11 +318,11 @@ def _losses(survey):
     return pd.DataFrame(
         {
             'file': survey.names,
-            **variances,
             'n_observed': survey.n_observed,
             'n_lost': n_lost,
             'percent_lost': 100 * n_lost / n_candidates,
             'n_sole_loss': np.bincount(survey.sole_loser, minlength=len(survey.names)),
+            **variances,
         }
     )
 
