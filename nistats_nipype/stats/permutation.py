@@ -109,8 +109,8 @@ def permute(
 
     Parameters
     ----------
-    values : ndarray of shape (N, V)
-        Observations, NaN where missing. May be a memory map: it is read in blocks.
+    values : array of shape (N, V)
+        Observations, NaN where missing; see :func:`nistats_nipype.stats.glm.fit`.
     design : array-like of shape (N, P)
         Design matrix.
     contrast : array-like of shape (P,) or (Q, P)

@@ -5,6 +5,7 @@ from nipype.pipeline import engine as pe
 
 from ..exceptions import InputError
 from ..interfaces import FitMixed, MatchMaps, PlotStatMap, SinkGroup
+from .nodes import make_node
 
 #: Values of ``model``; all but the first take the variances of the maps.
 MODELS = ('ols', 'reml', 'dl', 'fixed')
@@ -71,7 +72,7 @@ def get_fit(workflow):
 
 def add_matching(workflow, unmatched, variances):
     """Match maps, variances and rows; give the node that has the maps from then on."""
-    match_maps = pe.Node(
+    match_maps = make_node(
         MatchMaps(unmatched=unmatched, needs_variances=variances), name='match_maps'
     )
     inputnode, report = workflow.get_node('inputnode'), workflow.get_node('make_report')
@@ -85,11 +86,10 @@ def add_matching(workflow, unmatched, variances):
 
 def add_mixed(workflow, model, omp_nthreads, **shared):
     """Fit a model with known variances, and draw the heterogeneity; give the node of the fit."""
-    fit_mixed = pe.Node(
+    fit_mixed = make_node(
         FitMixed(method=model, num_threads=omp_nthreads, **shared),
         name='fit_mixed',
         n_procs=omp_nthreads,
-        mem_gb=1,
     )
     outputnode, prepare_wf, report = map(
         workflow.get_node, ('outputnode', 'prepare_wf', 'make_report')
@@ -108,7 +108,7 @@ def add_mixed(workflow, model, omp_nthreads, **shared):
         figures['tau2'] = PlotStatMap(title='Variance between maps', label='τ²')
     for name, figure in figures.items():
         figure.inputs.sidedness = 'positive'
-        plot = pe.Node(figure, name=f'plot_{name}', mem_gb=1)
+        plot = make_node(figure, name=f'plot_{name}')
         workflow.connect([
             (fit_mixed, plot, [(f'{name}_file', 'in_file')]),
             (plot, report, [('figure_file', f'{name}_figure_file')]),
@@ -129,7 +129,7 @@ def heterogeneity_outputs(model):
 
 def add_group_sink(workflow, out_dir, model):
     """Copy what all contrasts share to the results folder."""
-    ds_group = pe.Node(SinkGroup(out_dir=out_dir), name='ds_group')
+    ds_group = make_node(SinkGroup(out_dir=out_dir), name='ds_group')
     names = ['subjects', 'coverage', 'design']
     names += [name for name in ('tau2', 'i2') if workflow.get_node(f'plot_{name}') is not None]
     ds_group.inputs.figure_names = names

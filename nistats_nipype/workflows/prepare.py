@@ -5,6 +5,7 @@ from nipype.pipeline import engine as pe
 
 from ..interfaces import ApplyMask, ComputeMask, Smooth
 from .models import check_smoothing
+from .nodes import make_node
 
 _OUTPUTS = ['observations_file', 'mask_file', 'coverage_file', 'losses_file']
 
@@ -83,14 +84,13 @@ def init_prepare_wf(
         results.append('variances_file')
     inputnode = pe.Node(niu.IdentityInterface(fields, mandatory_inputs=False), name='inputnode')
     outputnode = pe.Node(niu.IdentityInterface(results), name='outputnode')
-    compute_mask = pe.Node(
+    compute_mask = make_node(
         ComputeMask(
             method=mask_method, min_coverage=min_coverage, zero_is_missing=zero_is_missing
         ),
         name='compute_mask',
-        mem_gb=1,
     )
-    apply_mask = pe.Node(ApplyMask(zero_is_missing=zero_is_missing), name='apply_mask', mem_gb=1)
+    apply_mask = make_node(ApplyMask(zero_is_missing=zero_is_missing), name='apply_mask')
     workflow = pe.Workflow(name=name)
     workflow.connect([
         (inputnode, compute_mask, [('in_files', 'in_files'),
@@ -102,8 +102,8 @@ def init_prepare_wf(
                                     ('losses_file', 'losses_file')]),
     ])  # fmt: skip
     if variances:
-        mask_variances = pe.Node(
-            ApplyMask(zero_is_missing=zero_is_missing), name='mask_variances', mem_gb=1
+        mask_variances = make_node(
+            ApplyMask(zero_is_missing=zero_is_missing), name='mask_variances'
         )
         workflow.connect([
             (inputnode, compute_mask, [('variance_files', 'variance_files')]),
@@ -114,9 +114,7 @@ def init_prepare_wf(
     if not fwhm_mm:
         workflow.connect(inputnode, 'in_files', apply_mask, 'in_files')
         return workflow
-    smooth = pe.Node(
-        Smooth(fwhm_mm=fwhm_mm, zero_is_missing=zero_is_missing), name='smooth', mem_gb=1
-    )
+    smooth = make_node(Smooth(fwhm_mm=fwhm_mm, zero_is_missing=zero_is_missing), name='smooth')
     workflow.connect([
         (inputnode, smooth, [('in_files', 'in_files')]),
         (compute_mask, smooth, [('mask_file', 'mask_file')]),

@@ -110,6 +110,23 @@ def test_maps_are_nilearns(graphs, models, outputs, name):
     )
 
 
+def test_one_file_of_all_maps_gives_the_same_results(simulated, build, digests, tmp_path):
+    images = [nib.load(path) for path in simulated.effect_files]
+    data = np.stack([image.get_fdata(dtype=np.float32) for image in images], axis=-1)
+    nib.save(nib.Nifti1Image(data, images[0].affine), tmp_path / 'all.nii.gz')
+    results = {}
+    for name, in_files in {'list': None, 'one': [str(tmp_path / 'all.nii.gz')]}.items():
+        out_dir = tmp_path / name
+        build(tmp_path / f'work-{name}', simulated, in_files=in_files, out_dir=out_dir).run()
+        results[name] = digests(out_dir)
+    maps = {name for name in results['list'] if name.endswith('statmap.nii.gz')}
+    assert len(maps) > 5
+    assert {name: results['one'][name] for name in maps} == {
+        name: results['list'][name] for name in maps
+    }
+    assert set(results['one']) == set(results['list'])
+
+
 def test_rows_of_an_f_are_its_t(graphs, outputs):
     """Each volume of the 4D effect and variance of F is the map of the row's own t contrast."""
     graph = graphs[FORMULA]
