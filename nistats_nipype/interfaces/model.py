@@ -202,7 +202,7 @@ class FitMixed(SimpleInterface):
             'MixedModel': inputs.method,
             'MissingData': inputs.missing,
             'NumberOfVoxelsWithoutHeterogeneity': int((model.tau2 == 0).sum()),
-            'NumberOfVoxelsWithQBelow.05': int((model.q_p < 0.05).sum()),
+            'NumberOfVoxelsWithQPBelow.05': int((model.q_p < 0.05).sum()),
         }
         fitted = model.n_observed > 0
         if fitted.any():

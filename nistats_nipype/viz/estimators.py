@@ -51,14 +51,14 @@ def describe_heterogeneity(model):
     Examples
     --------
     >>> model = {'MixedModel': 'fixed', 'NumberOfVoxelsFitted': 2000, 'MedianI2': 12.34,
-    ...          'NumberOfVoxelsWithQBelow.05': 150}
+    ...          'NumberOfVoxelsWithQPBelow.05': 150}
     >>> describe_heterogeneity(model)['Heterogeneity, p < .05']
     '150 of 2,000 voxels (uncorrected; Q against chi-squared)'
     """
     n_fitted = model['NumberOfVoxelsFitted']
     facts = {
         'I², median': f'{model["MedianI2"]:.1f} % of the variation',
-        'Heterogeneity, p < .05': f'{model["NumberOfVoxelsWithQBelow.05"]:,} of {n_fitted:,} '
+        'Heterogeneity, p < .05': f'{model["NumberOfVoxelsWithQPBelow.05"]:,} of {n_fitted:,} '
         'voxels (uncorrected; Q against chi-squared)',
     }
     if model['MixedModel'] == 'fixed':

@@ -91,7 +91,8 @@ def init_second_level_wf(
         and ``n_perm=0`` only.
     unmatched : {'error', 'drop'}, default 'error'
         Refuse maps without variances, variances without a map, and maps without a row in the
-        table, or leave them out, which the report says.
+        table, or leave them out, which the report says; not with files that have a line for
+        every map (``blocks_file``, ``variance_groups_file``), nor with ``tmap_files``.
     fwhm_mm : float, default 8.0
         FWHM of the Gaussian kernel in mm; 0 leaves smoothing out.
     mask_method, min_coverage, zero_is_missing

@@ -13,7 +13,7 @@ MIXED = {
     'MixedModel': 'reml',
     'NumberOfVoxelsFitted': 12000,
     'NumberOfVoxelsWithoutHeterogeneity': 1500,
-    'NumberOfVoxelsWithQBelow.05': 3000,
+    'NumberOfVoxelsWithQPBelow.05': 3000,
     'MedianI2': 41.26,
     'MedianTau2': 0.001234567,
 }

@@ -150,7 +150,7 @@ def test_heterogeneity_is_a_result(reml, fixed, simulated, values):
     sidecar = read_json(fixed / 'stat-I2_statmap.json')
     assert sidecar['MixedModel'] == 'fixed'
     assert sidecar['MedianI2'] == pytest.approx(np.median(i2), rel=1e-5)
-    assert sidecar['NumberOfVoxelsWithQBelow.05'] == (p < 0.05).sum()
+    assert sidecar['NumberOfVoxelsWithQPBelow.05'] == (p < 0.05).sum()
     # Fixed effects estimate no variance between maps.
     assert not list(fixed.rglob('*tau2*'))
     assert {path.stem for path in (fixed / 'figures').iterdir()} >= {'i2', 'subjects'}
