@@ -1,8 +1,10 @@
 """Every step of a second-level analysis as a nipype interface."""
 
+from .derivatives import SelectMaps
 from .design import BuildDesign, DefineContrast
 from .fetch import FetchLocalizer, SimulateGroup
 from .joint import CorrectContrasts
+from .matching import MatchMaps
 from .model import ComputeContrast, FitGLM, FitMixed
 from .permutation import MergePermutations, Permute
 from .plot import (
@@ -36,6 +38,7 @@ __all__ = [
     'FitMixed',
     'FitTails',
     'MakeReport',
+    'MatchMaps',
     'MergePermutations',
     'MergeSequential',
     'MergeSpatial',
@@ -48,6 +51,7 @@ __all__ = [
     'PlotNull',
     'PlotStatMap',
     'PlotSubjects',
+    'SelectMaps',
     'SimulateGroup',
     'SinkContrast',
     'SinkGroup',
