@@ -28,9 +28,9 @@ from .lint_rows import (
     find_subjects,
 )
 from .lint_table import check_variables
+from .lint_terms import column_terms, design_terms
 from .matrices import INTERCEPT, variable_faults
 from .tables import load_participants, match_rows, subject_label
-from .terms import column_terms, design_terms
 
 
 class Request(NamedTuple):

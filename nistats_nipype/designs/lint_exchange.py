@@ -34,7 +34,7 @@ def count_schedule(n_perm, design, contrast, **options):
     def draw(number):
         return draw_schedule(design.to_numpy(), contrast.weights, n_perm=number, **options)
 
-    schedule = draw(1)
+    schedule = draw(min(1, n_perm))
     return draw(n_perm) if schedule.n_possible <= n_perm + 1 else schedule
 
 

@@ -18,7 +18,7 @@ _VARIANCE_RATIO = 2.0
 _LOOK = 'Look at this map beside the others'
 
 
-def lint_maps(in_files, *, mask_file=None, zero_is_missing=True, groups=None):
+def lint_maps(in_files, *, mask_file=None, zero_is_missing=True, losses=None, groups=None):
     """Find maps that stand apart from the others of their group.
 
     Parameters
@@ -30,6 +30,9 @@ def lint_maps(in_files, *, mask_file=None, zero_is_missing=True, groups=None):
         Mask; by default the voxels that at least half of the maps observe.
     zero_is_missing : bool, default True
         Whether a value of exactly 0 is a missing one.
+    losses : pandas.DataFrame of N rows, optional
+        What each map covers, as :func:`~nistats_nipype.images.masking.compute_mask` tells; by
+        default it is counted in the voxels that are read.
     groups : sequence of N labels, optional
         Groups whose variances are compared.
 
@@ -53,6 +56,9 @@ def lint_maps(in_files, *, mask_file=None, zero_is_missing=True, groups=None):
     names, values = sample_maps(in_files, mask_file=mask_file, zero_is_missing=zero_is_missing)
     names = _short(names)
     summary = summarize_maps(values)
+    if losses is not None:
+        candidates = losses['n_observed'] + losses['n_lost']
+        summary = summary._replace(coverage=(losses['n_observed'] / candidates).to_numpy())
     findings = _find_flat(names, summary) + _find_twins(names, values)
     if len(names) >= 5:
         findings += find_outliers(names, summary)

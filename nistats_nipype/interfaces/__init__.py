@@ -1,5 +1,6 @@
 """Every step of a second-level analysis as a nipype interface."""
 
+from .check import CheckDesign, CheckMaps
 from .design import BuildDesign, DefineContrast
 from .fetch import FetchLocalizer, SimulateGroup
 from .joint import CorrectContrasts
@@ -25,6 +26,8 @@ from .threshold import TableClusters, Threshold
 __all__ = [
     'ApplyMask',
     'BuildDesign',
+    'CheckDesign',
+    'CheckMaps',
     'ComputeContrast',
     'ComputeMask',
     'CorrectContrasts',

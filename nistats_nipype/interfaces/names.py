@@ -133,5 +133,6 @@ GROUP_ITEMS = {
     'n_file': Item('n', 'Number of maps in the fit at each voxel', ('model',)),
     'maps_file': Item('maps', 'Maps in the order of the design, and the voxels each lacks'),
     'design_file': Item('design', 'Design matrix, one row per map', ('model',)),
+    'findings_file': Item('findings', 'What the checks of design and maps found'),
     'report_file': Item('report', 'Report of the analysis', None),
 }

@@ -132,6 +132,7 @@ class _MakeReportInputSpec(BaseInterfaceInputSpec):
     contrasts_metadata_file = File(
         exists=True, desc='metadata of the correction over contrasts (JSON)'
     )
+    findings_file = File(exists=True, desc='what the checks found (TSV), see CheckMaps')
     design_figure_file = File(exists=True, desc='figure of the design')
     subjects_figure_file = File(exists=True, desc='figure of all subjects')
     coverage_figure_file = File(exists=True, desc='figure of the coverage')
@@ -202,8 +203,17 @@ class MakeReport(SimpleInterface):
             ),
             methods=methods_text(model, preparation, tests, versions, joint),
             provenance=versions,
+            findings=self._findings(),
         )
         return runtime
+
+    def _findings(self):
+        from ..images.files import load_table
+
+        path = self.inputs.findings_file
+        if not isdefined(path):
+            return None
+        return load_table(path).fillna('').astype(str).to_dict('records')
 
     def _figure(self, name, caption):
         from ..viz.report import Figure

@@ -262,6 +262,7 @@ class _SinkGroupInputSpec(_SinkInputSpec):
     n_file = File(exists=True, desc='number of maps in the fit at each voxel')
     maps_file = File(exists=True, desc='table of the maps (TSV)')
     design_file = File(exists=True, desc='design matrix (TSV)')
+    findings_file = File(exists=True, desc='what the checks found (TSV)')
     report_file = File(exists=True, desc='report (HTML)')
 
 

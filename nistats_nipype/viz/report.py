@@ -147,7 +147,18 @@ class _Table(NamedTuple):
     filename: str
 
 
-def render_report(out_file, *, title, summary, contrasts, design, group, methods, provenance):
+def render_report(
+    out_file,
+    *,
+    title,
+    summary,
+    contrasts,
+    design,
+    group,
+    methods,
+    provenance,
+    findings=None,
+):
     """Write the report of a group analysis as one self-contained HTML file.
 
     Parameters
@@ -168,6 +179,9 @@ def render_report(out_file, *, title, summary, contrasts, design, group, methods
         Text that can be pasted into a paper. Blank lines separate paragraphs.
     provenance : dict
         Name to value, or list of values: versions, seeds, source files.
+    findings : list of dict, optional
+        What checks found, each with ``severity`` ('error', 'warning' or 'note'), ``where``,
+        ``problem``, ``advice`` and ``code``; without it the report does not speak of checks.
 
     Returns
     -------
@@ -207,6 +221,7 @@ def render_report(out_file, *, title, summary, contrasts, design, group, methods
         losses=_make_table(group.losses, 'coverage'),
         methods=methods,
         provenance=provenance,
+        findings=findings,
     )
     with atomic_path(os.path.abspath(out_file)) as partial:
         partial.write_text(content, encoding='utf-8')

@@ -9,7 +9,6 @@ from ..designs.contrasts import contrast_label
 from ..exceptions import ContrastError
 from ..interfaces import (
     BuildDesign,
-    CorrectContrasts,
     DefineVarianceGroups,
     FitGLM,
     MakeReport,
@@ -17,9 +16,10 @@ from ..interfaces import (
     PlotDesign,
     PlotSubjects,
     SinkGroup,
-    SinkJoint,
 )
+from .checks import add_checks, connect_findings
 from .contrast import init_contrast_wf
+from .joint import add_joint, list_joint
 from .prepare import init_prepare_wf
 
 
@@ -150,6 +150,8 @@ def init_second_level_wf(
     -------
     observations_file, mask_file, coverage_file, losses_file
         What went into the fit.
+    findings_file
+        What the checks of design and maps found (TSV); an error stops the workflow.
     design_file, model_file, n_file
         Design matrix, fitted model, number of maps at each voxel.
     section_files
@@ -199,8 +201,24 @@ def init_second_level_wf(
         name='inputnode',
     )
     correct_contrasts = bool(correct_contrasts and n_perm)
-    joint = _list_joint(cluster_forming_z, tfce) if correct_contrasts else {}
+    joint = list_joint(cluster_forming_z, tfce) if correct_contrasts else {}
     outputnode = pe.Node(niu.IdentityInterface([*_OUTPUTS, *joint.values()]), name='outputnode')
+    workflow.add_nodes([inputnode, outputnode])
+    maps = add_checks(
+        workflow,
+        inputnode,
+        formula=formula,
+        contrasts=contrasts,
+        zero_is_missing=zero_is_missing,
+        auto_variance_groups=auto_variance_groups,
+        n_perm=n_perm,
+        errors=errors,
+        method=method,
+        sidedness=sidedness,
+        alpha_fwe=alpha_fwe,
+        tail=tail,
+        correct_contrasts=correct_contrasts,
+    )
     prepare_wf = init_prepare_wf(
         fwhm_mm=fwhm_mm,
         mask_method=mask_method,
@@ -219,9 +237,9 @@ def init_second_level_wf(
     )
     list_sections = pe.Node(niu.Merge(len(contrasts)), name='list_sections')
     workflow.connect([
-        (inputnode, prepare_wf, [('in_files', 'inputnode.in_files'),
-                                 ('mask_file', 'inputnode.mask_file')]),
-        (inputnode, build_design, [('in_files', 'in_files')]),
+        (maps, prepare_wf, [('in_files', 'inputnode.in_files')]),
+        (inputnode, prepare_wf, [('mask_file', 'inputnode.mask_file')]),
+        (maps, build_design, [('in_files', 'in_files')]),
         (prepare_wf, fit_glm, [('outputnode.observations_file', 'in_files'),
                                ('outputnode.mask_file', 'mask_file')]),
         (build_design, fit_glm, [('design_file', 'design_file')]),
@@ -279,23 +297,23 @@ def init_second_level_wf(
         ])  # fmt: skip
     _add_report(workflow, contrast_wfs, subject_threshold)
     if joint:
-        _add_joint(workflow, contrast_wfs, joint, tail, out_dir)
+        add_joint(workflow, contrast_wfs, joint, tail, out_dir)
     if out_dir is not None:
         _add_sink(workflow, out_dir)
+    connect_findings(workflow)
     return workflow
 
 
 _PREPARED = ['observations_file', 'mask_file', 'coverage_file', 'losses_file']
-_OUTPUTS = [*_PREPARED, 'design_file', 'model_file', 'n_file', 'section_files', 'report_file']
-
-
-def _list_joint(cluster_forming_z, tfce):
-    """Outputs of CorrectContrasts, and their names as outputs of the workflow."""
-    prefixes = ['']
-    prefixes += ['extent_', 'mass_'] if cluster_forming_z is not None else []
-    prefixes += ['tfce_'] if tfce else []
-    maps = [f'{prefix}{stat}_fwe_files' for prefix in prefixes for stat in ('p', 'logp')]
-    return {**{name: name for name in maps}, 'null_file': 'joint_null_file'}
+_OUTPUTS = [
+    *_PREPARED,
+    'findings_file',
+    'design_file',
+    'model_file',
+    'n_file',
+    'section_files',
+    'report_file',
+]
 
 
 def _check_labels(contrasts):
@@ -342,39 +360,6 @@ def _add_report(workflow, contrast_wfs, subject_threshold):
         (prepare_wf, report, [('outputnode.losses_file', 'losses_file')]),
         (fit_glm, report, [('metadata_file', 'model_metadata_file')]),
     ])  # fmt: skip
-
-
-def _add_joint(workflow, contrast_wfs, joint, tail, out_dir):
-    """Correct over voxels and contrasts together."""
-    correct = pe.Node(CorrectContrasts(tail=tail), name='correct_contrasts', mem_gb=1)
-    sources = {'': 'permutation_wf'}
-    if contrast_wfs[0].get_node('spatial_wf') is not None:
-        sources['spatial_'] = 'spatial_wf'
-    for prefix, source in sources.items():
-        for kind in ('extremes', 'metadata'):
-            merge = pe.Node(niu.Merge(len(contrast_wfs)), name=f'list_{prefix}{kind}')
-            for index, contrast_wf in enumerate(contrast_wfs, start=1):
-                field = f'{source}.outputnode.{kind}_file'
-                workflow.connect(contrast_wf, field, merge, f'in{index}')
-            workflow.connect(merge, 'out', correct, f'{prefix}{kind}_files')
-    list_contrasts, outputnode, report = map(
-        workflow.get_node, ('list_contrasts', 'outputnode', 'make_report')
-    )
-    workflow.connect([
-        (list_contrasts, correct, [('out', 'contrast_files')]),
-        (workflow.get_node('build_design'), correct, [('design_file', 'design_file')]),
-        (workflow.get_node('prepare_wf'), correct, [('outputnode.mask_file', 'mask_file')]),
-        (correct, outputnode, list(joint.items())),
-        (correct, report, [('metadata_file', 'contrasts_metadata_file')]),
-    ])  # fmt: skip
-    if out_dir is not None:
-        ds_joint = pe.Node(SinkJoint(out_dir=out_dir), name='ds_joint')
-        workflow.connect([
-            (list_contrasts, ds_joint, [('out', 'contrast_files')]),
-            (correct, ds_joint, [
-                ('metadata_file', 'contrasts_metadata_file'), *((name, name) for name in joint),
-            ]),
-        ])  # fmt: skip
 
 
 def _add_sink(workflow, out_dir):
