@@ -27,7 +27,7 @@ class Analysis(NamedTuple):
     workflow: object
     labels: list
     notes: list
-    findings: list = []
+    findings: list | tuple = ()
 
 
 def parse_contrasts(definitions):

@@ -118,8 +118,9 @@ def _add_check(commands):
         'check',
         help='find what is wrong with a design',
         description='Check design, contrasts, blocks and maps, and list what is wrong or in '
-        'doubt, with what to do about it. Takes the options of `run`, so that a command can be checked '
-        'before it is run. The exit code is 1 if there are errors. `run` makes the same checks.',
+        'doubt, with what to do about it. Takes the options of `run`, so that a command can be '
+        'checked before it is run. The exit code is 1 if there are errors. `run` makes the same '
+        'checks.',
     )
     check.add_argument(
         'out_dir', metavar='OUT', nargs='?', help='as for `run`; nothing is written there'
