@@ -118,7 +118,8 @@ def variance_inflation(design, columns):
 
     Notes
     -----
-    The mean is taken out if it is in the space of the other columns, as statsmodels does.
+    The mean is taken out if the constant is in the space of the other columns; R squared of a
+    model with an intercept does the same.
 
     References
     ----------

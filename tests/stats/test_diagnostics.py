@@ -43,14 +43,25 @@ def designs():
     }
 
 
-@pytest.mark.parametrize('name', designs())
+@pytest.mark.parametrize('name', ['covariates', 'units', 'groups', 'nearly the same'])
 def test_variance_inflation_is_that_of_statsmodels(name):
     design = designs()[name]
-    for column in range(design.shape[1]):
+    for column in range(1, design.shape[1]):
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # of designs that are badly conditioned
             expected = variance_inflation_factor(design, column)
         assert variance_inflation(design, column) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize('name', designs())
+def test_variance_inflation_is_by_the_r_squared_of_the_others(name):
+    """Without an intercept as well, of which statsmodels 0.15 has no factor any more."""
+    design = designs()[name]
+    for column in range(design.shape[1]):
+        others = np.delete(design, column, axis=1)
+        expected = 1 / (1 - OLS(design[:, column], others).fit().rsquared)
+        if np.ptp(design[:, column]) > 0:
+            assert variance_inflation(design, column) == pytest.approx(expected, rel=1e-6)
 
 
 def test_inflation_of_a_factor_is_that_of_determinants():
