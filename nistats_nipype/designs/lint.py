@@ -141,7 +141,19 @@ def lint_design(
         findings += _check_design(
             design, terms, rows, wanted, names, blocks, groups, request, n_faults
         )
-    return sort_findings(findings)
+    return sort_findings(_without_consequences(findings))
+
+
+#: What explains that a design has no full rank, or no degrees of freedom.
+_CAUSES = ('constant', 'doubled-intercept', 'identity-in-formula', 'number-as-text')
+
+
+def _without_consequences(findings):
+    """Leave out what says of the whole design what has been said of a column."""
+    if not any(each.code in _CAUSES for each in findings):
+        return findings
+    general = ('rank-deficient', 'no-degrees-of-freedom')
+    return [each for each in findings if each.code not in general]
 
 
 def _names(maps, n_maps):
@@ -216,7 +228,7 @@ def _check_design(design, terms, rows, wanted, names, blocks, groups, request, n
     findings += faults
     if is_sound:
         findings += check_collinearity(design, terms or column_terms(design), contrasts)
-        findings += check_leverage(design, contrasts, names)
+        findings += check_leverage(design, terms, contrasts, names)
         if request.n_perm and not n_faults:
             findings += check_relabellings(design, contrasts, request, blocks, groups)
     if rows is not None and terms:

@@ -214,8 +214,7 @@ def check_collinearity(design, terms, contrasts):
     matrix, findings = design.to_numpy(), []
     for term in terms:
         # Terms that are multiplied are collinear by their scale; that is another finding.
-        related = [each for each in terms if {*each.factors} & {*term.factors}]
-        if not tested & {*term.columns} or len(related) > 1:
+        if not tested & {*term.columns} or _related(term, terms):
             continue
         vif = variance_inflation(matrix, list(term.columns))
         if vif < _VIF_NOTE:
@@ -233,6 +232,11 @@ def check_collinearity(design, terms, contrasts):
     return findings
 
 
+def _related(term, terms):
+    """Other terms that share a factor."""
+    return [each for each in terms if each is not term and {*each.factors} & {*term.factors}]
+
+
 def _shared(matrix, term, other):
     """Variance inflation of a term by one other alone."""
     own, theirs = list(term.columns), list(other.columns)
@@ -240,12 +244,13 @@ def _shared(matrix, term, other):
     return variance_inflation(pair, range(1, 1 + len(own)))
 
 
-def check_leverage(design, contrasts, names):
+def check_leverage(design, terms, contrasts, names):
     """Find maps that alone decide about a contrast.
 
     Parameters
     ----------
     design : pandas.DataFrame of shape (N, P)
+    terms : list of Term
     contrasts : list of Contrast
     names : list of N str
         What to call the maps.
@@ -256,6 +261,9 @@ def check_leverage(design, contrasts, names):
     """
     findings = []
     for contrast in contrasts:
+        # Where an interaction puts the effect at some value, its scale decides about the shares.
+        if any(_related(term, terms) for term in tested_terms(terms, [contrast])):
+            continue
         shares = contrast_leverage(design.to_numpy(), contrast.weights)
         row = int(shares.argmax())
         if len(shares) < 5 or shares[row] <= _LEVERAGE:
