@@ -295,7 +295,7 @@ def init_second_level_wf(
                                     ('metadata_file', 'inputnode.model_metadata_file')]),
             (contrast_wf, list_sections, [('outputnode.section_file', f'in{index}')]),
         ])  # fmt: skip
-    _add_report(workflow, contrast_wfs, subject_threshold)
+    _add_report(workflow, maps, contrast_wfs, subject_threshold)
     if joint:
         add_joint(workflow, contrast_wfs, joint, tail, out_dir)
     if out_dir is not None:
@@ -333,7 +333,7 @@ def _check_labels(contrasts):
             )
 
 
-def _add_report(workflow, contrast_wfs, subject_threshold):
+def _add_report(workflow, maps, contrast_wfs, subject_threshold):
     """Draw design, subjects and coverage, and hand everything to the report."""
     inputnode, prepare_wf, design, fit_glm, report = map(
         workflow.get_node, ('inputnode', 'prepare_wf', 'build_design', 'fit_glm', 'make_report')
@@ -347,8 +347,8 @@ def _add_report(workflow, contrast_wfs, subject_threshold):
     for index, contrast_wf in enumerate(contrast_wfs, start=1):
         workflow.connect(contrast_wf, 'outputnode.contrast_file', list_contrasts, f'in{index}')
     workflow.connect([
-        (inputnode, plot_subjects, [('in_files', 'in_files'),
-                                    ('tmap_files', 'tmap_files')]),
+        (maps, plot_subjects, [('in_files', 'in_files')]),
+        (inputnode, plot_subjects, [('tmap_files', 'tmap_files')]),
         (prepare_wf, plot_coverage, [('outputnode.coverage_file', 'coverage_file'),
                                      ('outputnode.losses_file', 'losses_file')]),
         (design, plot_design, [('design_file', 'design_file')]),

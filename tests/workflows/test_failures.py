@@ -201,9 +201,7 @@ def test_two_maps_of_one_subject(fails, group):
 def test_the_same_file_twice(fails, group):
     files = [*group.effect_files, group.effect_files[0]]
     words = ['sub-01', 'is listed twice', 'entries 1 and 9 of 9', 'each map once']
-    # The figure does not wait for the checks.
-    also = ['plot_subjects']
-    fails(group, 'check_design', exceptions.InputError, *words, in_files=files, also=also)
+    fails(group, 'check_design', exceptions.InputError, *words, in_files=files)
 
 
 @pytest.mark.parametrize(
