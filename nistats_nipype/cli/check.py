@@ -71,6 +71,7 @@ def run_check(args):
     inputs = analysis.workflow.get_node('inputnode').inputs.get_traitsfree()
     findings = analysis.findings + lint_maps(
         inputs['in_files'],
+        groups=_groups(args, inputs['in_files'], analysis.findings),
         mask_file=inputs.get('mask_file'),
         zero_is_missing=not args.zero_is_data,
     )
@@ -80,6 +81,16 @@ def run_check(args):
     else:
         print(format_findings(findings, min(_WIDTH, shutil.get_terminal_size().columns)))
     return int(any(finding.severity == 'error' for finding in findings))
+
+
+def _groups(args, maps, findings):
+    """Groups whose variances are compared, if the design has been found to be sound."""
+    from ..designs.group import design_of_maps
+    from ..designs.lint_maps import groups_of_design
+
+    if args.variance_groups or any(each.severity == 'error' for each in findings):
+        return None
+    return groups_of_design(design_of_maps(maps, args.formula, args.table))
 
 
 def _as_dict(finding):

@@ -117,21 +117,24 @@ def lint_design(
     maps = list(map(str, in_files))
     request = Request() if request is None else request
     n_maps = count_volumes(maps)
-    found, findings = _match(maps, formula, table_file)
+    # The volumes of a 4D file have no names to match; the design says so.
+    named = n_maps == len(maps)
+    found, findings = _match(maps, formula, table_file) if named else (None, [])
     rows = found.rows if found else None
-    if n_maps == len(maps):
+    blamed = bool(findings)
+    if named:
         findings += check_files(maps, tmap_files)
     blocks, groups, faults = read_blocks(
         blocks_file, variance_groups_file, request.auto_groups, n_maps
     )
     findings += faults
-    design, terms, more = _build(maps, formula, table_file, rows)
+    design, terms, more = (None, [], []) if blamed else _build(maps, formula, table_file, rows)
     findings += more
     if found:
-        findings += check_names(rows, maps) if len(maps) == n_maps else []
+        findings += check_names(rows, maps)
         findings += check_unused(found.table, found.positions)
         findings += check_order(rows, found.positions, blocks=blocks, variance_groups=groups)
-    if n_maps == len(maps) and not any(each.code == 'table' for each in findings):
+    if named and not blamed:
         subjects = find_subjects(maps, rows)
         findings += check_repeats(*subjects, terms, blocks, request.n_perm)
     if design is not None:
@@ -187,8 +190,6 @@ def _build(maps, formula, table_file, rows):
     """The design and its terms, or what prevents it."""
     if formula is None:
         return design_of_maps(maps), [], []
-    if rows is None and table_file is not None:
-        return None, [], []  # why, the table has been blamed for
     try:
         design = design_of_maps(maps, formula, table_file)
     except NistatsNipypeError as error:

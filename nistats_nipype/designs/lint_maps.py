@@ -14,7 +14,9 @@ _COVERAGE = 0.1
 #: Correlation from which two maps are one.
 _SAME = 0.9999
 #: Ratio of the variances of groups that is told of.
-_VARIANCE_RATIO = 2.0
+_VARIANCE_RATIO = 2.5
+#: Smallest group whose variance is compared.
+_GROUP_SIZE = 5
 _LOOK = 'Look at this map beside the others'
 
 
@@ -34,7 +36,7 @@ def lint_maps(in_files, *, mask_file=None, zero_is_missing=True, losses=None, gr
         What each map covers, as :func:`~nistats_nipype.images.masking.compute_mask` tells; by
         default it is counted in the voxels that are read.
     groups : sequence of N labels, optional
-        Groups whose variances are compared.
+        Groups whose variances are compared, see :func:`groups_of_design`.
 
     Returns
     -------
@@ -74,6 +76,31 @@ def lint_maps(in_files, *, mask_file=None, zero_is_missing=True, losses=None, gr
     if groups is not None:
         findings += _compare_groups(values, groups)
     return sort_findings(findings)
+
+
+def groups_of_design(design):
+    """Groups that the columns of 0 and 1 of a design make.
+
+    Parameters
+    ----------
+    design : pandas.DataFrame of shape (N, P)
+
+    Returns
+    -------
+    ndarray of shape (N,), int, or None
+        None unless there are several groups, all large enough to have a variance.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> design = pd.DataFrame({'intercept': 1.0, 'group[T.b]': [0.0, 1.0] * 5, 'age': range(10)})
+    >>> groups_of_design(design).tolist()
+    [0, 1, 0, 1, 0, 1, 0, 1, 0, 1]
+    """
+    matrix = design.to_numpy()
+    coded = matrix[:, ((matrix == 0) | (matrix == 1)).all(axis=0)]
+    _, labels, sizes = np.unique(coded, axis=0, return_inverse=True, return_counts=True)
+    return labels.ravel() if len(sizes) > 1 and sizes.min() >= _GROUP_SIZE else None
 
 
 def _short(names):

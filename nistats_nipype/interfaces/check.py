@@ -13,6 +13,7 @@ from nipype.interfaces.base import (
 )
 
 from .design import _DEFINITION
+from .loaders import load_design
 
 
 class _FindingsOutputSpec(TraitedSpec):
@@ -128,6 +129,12 @@ class _CheckMapsInputSpec(BaseInterfaceInputSpec):
         File(exists=True), mandatory=True, desc='3D maps, or one 4D file; some voxels are read'
     )
     mask_file = File(exists=True, desc='mask that the voxels are taken from')
+    design_file = File(
+        exists=True, desc='design matrix (TSV), for groups whose variances are compared'
+    )
+    variance_groups_file = File(
+        exists=True, desc='variance groups, which may differ: then no variances are compared'
+    )
     losses_file = File(
         exists=True,
         desc='what each map covers (TSV), as ComputeMask writes it; by default it is counted in '
@@ -158,18 +165,22 @@ class CheckMaps(SimpleInterface):
 
     def _run_interface(self, runtime):
         from ..designs.findings import from_table, require_sound, sort_findings
-        from ..designs.lint_maps import lint_maps
+        from ..designs.lint_maps import groups_of_design, lint_maps
         from ..images.files import load_table
 
         inputs = self.inputs
         mask, earlier = inputs.mask_file, inputs.design_findings_file
         losses = load_table(inputs.losses_file) if isdefined(inputs.losses_file) else None
         findings = from_table(load_table(earlier)) if isdefined(earlier) else []
+        groups = None
+        if isdefined(inputs.design_file) and not isdefined(inputs.variance_groups_file):
+            groups = groups_of_design(load_design(inputs.design_file))
         found = lint_maps(
             inputs.in_files,
             mask_file=mask if isdefined(mask) else None,
             zero_is_missing=inputs.zero_is_missing,
             losses=losses,
+            groups=groups,
         )
         if inputs.on_error == 'raise':
             require_sound(found)

@@ -176,7 +176,7 @@ class MakeReport(SimpleInterface):
         joint = load_json(joint) if isdefined(joint) else None
         design = load_table(inputs.design_file)
         preparation = {'fwhm_mm': inputs.fwhm_mm, 'mask_method': inputs.mask_method}
-        versions = software_versions()
+        versions, findings = software_versions(), self._findings()
         tests = [
             {'test': section['metadata']['contrast'], **section['metadata']}
             for section in sections
@@ -185,7 +185,7 @@ class MakeReport(SimpleInterface):
             Path(runtime.cwd) / 'report.html',
             title=inputs.title,
             summary=f'{model["NumberOfMaps"]} maps, {model["NumberOfVoxelsFitted"]:,} voxels, '
-            f'{len(sections)} contrast{"s" * (len(sections) > 1)}.',
+            f'{len(sections)} contrast{"s" * (len(sections) > 1)}.{_count_warnings(findings)}',
             contrasts=[_contrast_section(section, joint) for section in sections],
             design=DesignSection(
                 self._figure('design', 'Design matrix and contrasts'), design.head(10)
@@ -203,7 +203,7 @@ class MakeReport(SimpleInterface):
             ),
             methods=methods_text(model, preparation, tests, versions, joint),
             provenance=versions,
-            findings=self._findings(),
+            findings=findings,
         )
         return runtime
 
@@ -220,6 +220,14 @@ class MakeReport(SimpleInterface):
 
         path = getattr(self.inputs, f'{name}_figure_file')
         return Figure(path, caption, caption) if isdefined(path) else None
+
+
+def _count_warnings(findings):
+    """Point to what the checks found, if it puts the results in doubt."""
+    number = sum(finding['severity'] != 'note' for finding in findings or ())
+    if not number:
+        return ''
+    return f' The checks gave {number} warning{"s" * (number > 1)}, see there.'
 
 
 def _contrast_section(section, joint):

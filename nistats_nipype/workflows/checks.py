@@ -47,6 +47,9 @@ def add_checks(workflow, maps, *, formula, contrasts, zero_is_missing, **request
 def connect_findings(workflow):
     """Give the check of the maps what it waits for, and hand on what the checks found."""
     check_maps = workflow.get_node('check_maps')
+    groups = workflow.get_node('define_variance_groups') or workflow.get_node('inputnode')
+    workflow.connect(groups, 'variance_groups_file', check_maps, 'variance_groups_file')
+    workflow.connect(workflow.get_node('build_design'), 'design_file', check_maps, 'design_file')
     # What each map covers is known by then; and maps that cannot be read have been refused.
     workflow.connect(
         workflow.get_node('prepare_wf'), 'outputnode.losses_file', check_maps, 'losses_file'

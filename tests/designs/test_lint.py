@@ -5,6 +5,7 @@ The wrong ones are told in the words of a person, and changed from a right one i
 
 import json
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
@@ -332,6 +333,16 @@ def test_rows_without_a_map_are_noted(study, participants):
     assert found.severity == 'note'
     assert '2 of 26 rows' in found.problem
     assert 'sub-25, sub-26' in found.problem
+
+
+def test_volumes_of_a_4d_file(study, participants, tmp_path):
+    many = tmp_path / 'all.nii'
+    nib.save(nib.Nifti1Image(np.random.default_rng(0).random((2, 2, 2, N)), np.eye(4)), many)
+    whole = study(1)
+    assert worrying(whole.lint(maps=[str(many)], request=FAST)) == []
+    (found,) = whole.lint(participants(N), 'group', GROUPS, maps=[str(many)])
+    assert (found.severity, found.code) == ('error', 'formula')
+    assert 'cannot be matched to the volumes of a 4D file' in found.problem
 
 
 def test_all_is_found_at_once(study, participants):

@@ -2,10 +2,11 @@
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 
 from nistats_nipype.datasets import simulate_group
-from nistats_nipype.designs.lint_maps import find_outliers, lint_maps
+from nistats_nipype.designs.lint_maps import find_outliers, groups_of_design, lint_maps
 from nistats_nipype.images.sampling import sample_maps
 from nistats_nipype.stats.diagnostics import summarize_maps
 
@@ -106,9 +107,20 @@ def test_variances_of_groups(group, tmp_path):
     ratio = float(found.problem.split(' vary ')[1].split(' times')[0])
     assert ratio == pytest.approx(9, rel=0.1)
     assert '--variance-groups' in found.advice
-    shuffled = rng.permutation(labels)
+    shuffled = np.repeat([0, 0, 1, 1], 4)
     assert [each for each in lint_maps(files, groups=shuffled)
             if each.code == 'unequal-variances'] == []  # fmt: skip
+
+
+def test_groups_are_those_of_the_design():
+    group = np.repeat([0.0, 1.0], 10)
+    age = np.linspace(20, 60, 20)
+    design = pd.DataFrame({'intercept': 1.0, 'group[T.b]': group, 'age': age})
+    assert groups_of_design(design).tolist() == group.tolist()
+    assert groups_of_design(design[['intercept', 'age']]) is None
+    # The subjects of a paired test are no groups that have a variance.
+    paired = design.assign(subject=(np.arange(20) < 4) * 1.0)
+    assert groups_of_design(paired) is None
 
 
 @pytest.mark.slow

@@ -44,6 +44,7 @@ def test_warnings_are_in_the_results_and_in_the_report(build, group, tmp_path, d
     assert (results / 'findings.json').is_file()
     text = (results / 'report.html').read_text()
     (section,) = re.findall('<section id="checks".*?</section>', text, re.DOTALL)
+    assert f'The checks gave {len(warned)} warnings' in text
     for each in findings.itertuples():
         assert each.where in section
     assert Path(results / 'contrast-patients_stat-t_statmap.nii.gz').is_file()
