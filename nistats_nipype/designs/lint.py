@@ -195,7 +195,13 @@ def _build(maps, formula, table_file, rows):
     except NistatsNipypeError as error:
         return None, [], _blame(formula, rows, error)
     terms = design_terms(formula, rows)
-    return design, terms, check_variables(rows, terms, has_constant(design.to_numpy()))
+    return design, terms, check_variables(rows, terms, _has_intercept(design))
+
+
+def _has_intercept(design):
+    """Tell whether the constant is there without the columns that a person made constant."""
+    varying = design.loc[:, (design != design.iloc[0]).any()]
+    return INTERCEPT in design or (varying.shape[1] > 0 and has_constant(varying.to_numpy()))
 
 
 def _blame(formula, rows, error):

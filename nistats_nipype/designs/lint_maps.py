@@ -208,7 +208,7 @@ def _describe(kind, mine, middle):
             'Look at its field of view and its registration; without this map, the mask is larger '
             '(--mask coverage keeps voxels that some maps lack).'
         )
-    sign = ' (a sign that is the wrong way round?)' if mine['similarity'] < -0.1 else ''
+    sign = '; its sign may be the wrong way round' if mine['similarity'] < -0.1 else ''
     return (
         f'It correlates {mine["similarity"]:.2f} with the mean of the others, the median map '
         f'{middle["similarity"]:.2f}{sign}'

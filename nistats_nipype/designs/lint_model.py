@@ -52,7 +52,7 @@ def check_matrix(design, terms):
         findings.append(from_error('no-degrees-of-freedom', 'design', error))
         return findings
     n_dof = len(matrix) - n_rank
-    advice = 'Leave out nuisance regressors, or add maps'
+    advice = 'Leave out nuisance regressors, or add maps' if terms else 'Add maps'
     if n_dof < _DOF_WARNING or len(matrix) < _MAPS_PER_REGRESSOR * n_rank:
         problem = f'{len(matrix)} maps and {n_rank} regressors leave {n_dof} degrees of freedom.'
         findings.append(Finding('warning', 'few-maps', 'design', problem, f'{advice}.'))

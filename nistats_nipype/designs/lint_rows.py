@@ -99,11 +99,12 @@ def find_subjects(maps, rows):
         None if nothing says it.
     """
     for name in () if rows is None else rows.columns:
-        if is_identity(name) and not rows[name].isna().any() and rows[name].nunique() > 1:
+        # Two values, yes and no for instance, are of groups.
+        if is_identity(name) and not rows[name].isna().any() and rows[name].nunique() > 2:
             return str(name), rows[name].astype(str).tolist()
     labels = [subject_label(path) for path in maps]
-    # One label for all is that of a folder, or of a study of one subject.
-    if None in labels or len({*labels}) < 2:
+    # One label for all is that of a folder, or of a study of one subject; two may be of groups.
+    if None in labels or len({*labels}) < 3:
         return None, None
     return None, labels
 

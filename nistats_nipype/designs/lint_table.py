@@ -9,13 +9,13 @@ from ..stats.diagnostics import outlier_limit, robust_scores
 from .findings import Finding
 from .matrices import name_rows
 
-#: Numbers that stand for a missing value; the long ones for nothing else.
-_SURE_CODES = (-9999, -999, 999, 9999, 99999)
-_LIKELY_CODES = (-99, -88, -77, -9, 88, 99, 888)
+#: Numbers that often stand for a missing value; the first of them for nothing else.
+_SURE_CODES = (-99999, -9999, -999)
+_LIKELY_CODES = (-99, -88, -77, -9, 88, 99, 888, 999, 9999, 99999)
 
 _IDENTITY = re.compile(
-    r'^((sub|subj|subject|participant|patient|case)s?([_ ]?(id|nr|no|num|number|label|code))?'
-    r'|[a-z]{0,2}id|index|row)$',
+    r'^((sub|subj|subject|participant)s?([_ ]?(id|nr|no|num|number|label|code))?'
+    r'|(patient|case)s?[_ ]?(id|nr|no|num|number|code)|(s|p|pt|e|u)?id)$',
     re.IGNORECASE,
 )
 _CATEGORY = re.compile(
@@ -39,7 +39,7 @@ def is_identity(name):
 
     Examples
     --------
-    >>> is_identity('participant_id'), is_identity('Subject'), is_identity('iq')
+    >>> is_identity('participant_id'), is_identity('Subject'), is_identity('patient')
     (True, True, False)
     """
     return bool(_IDENTITY.match(str(name)))
@@ -90,7 +90,8 @@ def _check_groups(table, name, column):
         (_DECIMAL_COMMA, 'with a comma as decimal sign', 'Write a point as decimal sign'),
         (_WITH_UNIT, 'with a unit', 'Leave out the unit'),
     ):
-        if labels.nunique() > 2 and labels.str.match(pattern).all():
+        # Few of them are names of groups, such as 1a, 3T or 6m.
+        if labels.nunique() > max(2, len(labels) / 2) and labels.str.match(pattern).all():
             problem = (
                 f'{name} holds numbers {what} ({labels.iloc[0].strip()!r}), so that it is read as '
                 f'text, a group of its own for each of its {labels.nunique()} values.'

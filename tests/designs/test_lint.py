@@ -395,6 +395,45 @@ def test_the_simulated_group(tmp_path):
         assert worrying(findings) == [], formula
 
 
+SOUND = {
+    'a column of ones in place of the intercept': (
+        lambda t: change(t, ones=1), '0 + ones + score', {'mean': 'ones'},
+    ),
+    'names of groups that begin with numbers': (
+        lambda t: change(t, visit=['0m', '6m', '12m'] * (N // 3)),
+        'visit', {'any': 'visit[T.12m], visit[T.6m]'},
+    ),
+    'a column that says who is a case': (
+        lambda t: change(t, case=[0, 1] * (N // 2), patient=['yes', 'no'] * (N // 2)),
+        'case', {'cases': 'case'},
+    ),
+    'a slow answer of 999 ms': (
+        lambda t: change(t, rt=np.r_[np.linspace(400, 980, N - 1), 999].round()),
+        'rt', {'rt': 'rt'},
+    ),
+    'doses as numbers': (
+        lambda t: change(t, dose=[0, 5, 10] * (N // 3)), 'dose', {'dose': 'dose'},
+    ),
+    'sexes as 0 and 1': (
+        lambda t: change(t, sex=[0, 0, 1, 1] * (N // 4)), 'group + sex', GROUPS,
+    ),
+    'sites, balanced and as factor': (
+        lambda t: change(t, site=[1, 1, 2, 2, 3, 3] * (N // 6)), 'group + C(site)', GROUPS,
+    ),
+    'slopes of groups': (
+        lambda t: t, '0 + group + group:center(age)',
+        {'slopes': '`group[patient]:center(age)` - `group[control]:center(age)`'},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize('what', SOUND)
+def test_sound_designs_that_look_odd(study, participants, what):
+    make, formula, contrasts = SOUND[what]
+    findings = study(N).lint(make(participants(N)), formula, contrasts, request=FAST)
+    assert worrying(findings) == []
+
+
 def test_a_paired_test_with_blocks(study):
     names, table = within(12)
     paired = study(names)
