@@ -230,7 +230,7 @@ def _variable(fault):
 
 def _check_design(design, terms, rows, wanted, names, blocks, groups, request, n_faults):
     findings = check_matrix(design, terms)
-    is_sound = not findings or all(each.severity != 'error' for each in findings)
+    is_sound = all(each.severity != 'error' for each in findings)
     contrasts, faults = read_contrasts(design, wanted)
     findings += faults
     if is_sound:

@@ -6,6 +6,7 @@ from ..exceptions import NistatsNipypeError, ScheduleError
 from ..stats.approximation import smallest_of_schedule
 from ..stats.blocks import check_blocks, variance_groups
 from ..stats.exchange import draw_schedule
+from ..stats.welch import check_groups
 from .findings import Finding, from_error
 
 
@@ -190,7 +191,7 @@ def read_blocks(blocks_file, groups_file, auto_groups, n_maps):
         findings.append(from_error('blocks', str(blocks_file), error))
     try:
         if groups_file is not None:
-            groups = load_groups(groups_file)
+            groups = check_groups(load_groups(groups_file), n_maps)
     except NistatsNipypeError as error:
         findings.append(from_error('variance-groups', str(groups_file), error))
     return blocks, groups, findings

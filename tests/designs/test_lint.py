@@ -293,6 +293,15 @@ def test_one_subject_that_makes_the_slope(study, participants):
     assert f'sub-24 makes up {100 * share:.0f} %' in found['leverage'].problem
 
 
+def test_variance_groups_of_another_study(study, participants):
+    findings = study(N).lint(
+        participants(N), 'group', GROUPS, variance_groups=[1, 2] * 4, request=Request(n_perm=0)
+    )
+    (found,) = [each for each in findings if each.severity == 'error']
+    assert found.code == 'variance-groups'
+    assert found.where.endswith('variance_groups.csv')
+
+
 def test_a_copied_map(study):
     whole = study(8)
     with open(whole.maps[2], 'rb') as source, open(whole.maps[5], 'wb') as target:
