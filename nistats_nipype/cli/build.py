@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from ..exceptions import ContrastError, InputError, NistatsNipypeWarning
 from .check import as_notes, check_model
-from .inputs import MASK_METHODS, check_headers, existing_file, expand_maps, maps_from_table
+from .inputs import MASK_METHODS, check_headers, existing_file, expand_maps
+from .sources import check_sources, find_sources, match_sources
 
 
 class Analysis(NamedTuple):
@@ -80,6 +81,8 @@ def _model_arguments(args):
     """Arguments of the factory that ``run`` and ``graph`` share."""
     arguments = {
         'formula': args.formula,
+        'model': args.model,
+        'unmatched': args.unmatched,
         'sidedness': args.sidedness,
         'fwhm_mm': args.fwhm,
         'mask_method': args.mask if args.mask in MASK_METHODS else 'given',
@@ -160,7 +163,10 @@ def build_run(args, out_dir, *, strict=True):
 
     _refuse_contradictions(args)
     arguments = _model_arguments(args)
-    maps = expand_maps(args.maps) if args.maps else maps_from_table(args.table, args.map_column)
+    # The factory refuses what the model cannot do; no file has been read by then.
+    workflow = _init_workflow(**arguments, out_dir=out_dir)
+    sources = find_sources(args)
+    maps = sources.maps
     tmaps = expand_maps(args.tmaps) if args.tmaps else []
     given = arguments['mask_method'] == 'given'
     mask_file = existing_file(args.mask, '--mask') if given else None
@@ -170,18 +176,25 @@ def build_run(args, out_dir, *, strict=True):
     if args.variance_groups not in (None, 'auto'):
         groups_file = existing_file(args.variance_groups, '--variance-groups')
     check_headers(maps, mask_file)
+    if sources.variances:
+        check_headers([maps[0], *sources.variances])
     if tmaps and count_volumes(tmaps) != count_volumes(maps):
         raise InputError(
             '--tmaps has another number of maps than there are.',
             found=f'{count_volumes(tmaps)} t maps, {count_volumes(maps)} maps',
             expected='one t map for every map',
         )
-    findings = _check_model(args, maps, tmaps, arguments.get('contrasts'))
+    matched, notes = match_sources(args, sources)
+    findings = _check_model(args, matched, tmaps, arguments.get('contrasts'))
     if strict:
         require_sound(findings)
-    workflow = _init_workflow(**arguments, out_dir=out_dir)
+    notes += as_notes(findings)
     inputs = workflow.get_node('inputnode').inputs
     inputs.in_files = maps
+    if sources.variances:
+        inputs.variance_files = sources.variances
+    if sources.left_out:
+        workflow.get_node('match_maps').inputs.left_out = sources.left_out
     if table_file:
         inputs.table_file = table_file
     if mask_file:
@@ -193,7 +206,7 @@ def build_run(args, out_dir, *, strict=True):
     if tmaps:
         inputs.tmap_files = tmaps
     labels = _labels(arguments.get('contrasts', {'mean': None}))
-    return Analysis(workflow, labels, as_notes(findings), findings)
+    return Analysis(workflow, labels, notes, findings)
 
 
 def _labels(contrasts):
@@ -208,11 +221,7 @@ def _refuse_contradictions(args):
         raise InputError(
             '--formula needs --table.', expected='the table that has its variables as columns'
         )
-    if bool(args.maps) == bool(args.map_column) or (args.map_column and not args.table):
-        raise InputError(
-            'It is not clear which maps to analyse.',
-            expected='either --maps, or --table with --map-column',
-        )
+    check_sources(args)
     if args.table and not (args.formula or args.map_column):
         raise InputError(
             'Nothing of --table would be used.',

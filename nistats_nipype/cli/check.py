@@ -42,6 +42,7 @@ def check_model(args, maps, tmaps, contrasts):
             tail=args.tail,
             auto_groups=auto_groups,
             correct_contrasts=args.correct_contrasts,
+            missing=args.missing,
         ),
     )
 
@@ -88,7 +89,8 @@ def _groups(args, maps, findings):
     from ..designs.group import design_of_maps
     from ..designs.lint_maps import groups_of_design
 
-    if args.variance_groups or any(each.severity == 'error' for each in findings):
+    known = args.variance_groups or args.unmatched == 'drop'
+    if known or any(each.severity == 'error' for each in findings):
         return None
     return groups_of_design(design_of_maps(maps, args.formula, args.table))
 

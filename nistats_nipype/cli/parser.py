@@ -4,6 +4,7 @@ import argparse
 from difflib import get_close_matches
 
 from .. import __version__
+from .options import add_derivatives, add_variances
 from .values import not_negative, p_value, positive, share, whole
 
 _RUN_EXAMPLES = """\
@@ -173,6 +174,7 @@ def _add_maps(parser):
         help='column of --table that names the maps, in place of --maps; relative paths start at '
         "the table's folder",
     )
+    add_derivatives(group)
     group.add_argument(
         '--tmaps', nargs='+', metavar='MAP', help='t maps of the subjects, for the figure of all'
     )
@@ -225,6 +227,7 @@ def _add_model(parser):
         "weights in brackets ('[0, 1, -1]', '[[0, 1, 0], [0, 0, 1]]'); repeatable (default "
         'without --formula: mean=intercept)',
     )
+    add_variances(group)
     group.add_argument(
         '--blocks',
         metavar='FILE',

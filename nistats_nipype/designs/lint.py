@@ -50,6 +50,8 @@ class Request(NamedTuple):
         Whether variance groups are made of the blocks.
     correct_contrasts : bool, default False
         Whether p is corrected over contrasts, too.
+    missing : {'error', 'drop_voxel', 'per_voxel'}
+        What is done about missing values, which not all relabellings allow.
     """
 
     n_perm: int = 10000
@@ -60,6 +62,7 @@ class Request(NamedTuple):
     tail: str = 'none'
     auto_groups: bool = False
     correct_contrasts: bool = False
+    missing: str = 'error'
 
 
 class _Rows(NamedTuple):

@@ -6,6 +6,7 @@ from ..exceptions import NistatsNipypeError, ScheduleError
 from ..stats.approximation import smallest_of_schedule
 from ..stats.blocks import check_blocks, variance_groups
 from ..stats.exchange import draw_schedule
+from ..stats.partial import check_partial
 from ..stats.welch import check_groups
 from .findings import Finding, from_error
 
@@ -102,6 +103,8 @@ def check_relabellings(design, contrasts, request, blocks=None, groups=None):
     for contrast in contrasts:
         try:
             schedule = count_schedule(request.n_perm, design, contrast, **options)
+            if request.missing == 'per_voxel':
+                check_partial(schedule)
         except ScheduleError as error:
             findings.append(_nothing_moves(design, contrast, blocks, error))
             continue

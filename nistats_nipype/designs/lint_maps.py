@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..images.sampling import sample_maps
+from ..images.sampling import N_POINTS, sample_maps
+from ..images.volumes import count_volumes
 from ..stats.diagnostics import outlier_limit, score_maps, summarize_maps, variance_ratio
 from .findings import Finding, sort_findings
 from .tables import subject_label
@@ -17,6 +18,8 @@ _SAME = 0.9999
 _VARIANCE_RATIO = 2.5
 #: Smallest group whose variance is compared.
 _GROUP_SIZE = 5
+#: Values of all maps together that are looked at, so that large groups take no more memory.
+_MOST_VALUES = 4_000_000
 _LOOK = 'Look at this map beside the others'
 
 
@@ -62,7 +65,10 @@ def lint_maps(in_files, *, mask_file=None, zero_is_missing=True, losses=None, gr
     group are alike: one of noise was found in a quarter of the groups of 8, and in two thirds of
     those of 40.
     """
-    names, values = sample_maps(in_files, mask_file=mask_file, zero_is_missing=zero_is_missing)
+    n_points = min(N_POINTS, _MOST_VALUES // count_volumes(in_files))
+    names, values = sample_maps(
+        in_files, n_points=n_points, mask_file=mask_file, zero_is_missing=zero_is_missing
+    )
     names = _short(names)
     summary = summarize_maps(values)
     if losses is not None:

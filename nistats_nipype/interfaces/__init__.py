@@ -1,9 +1,11 @@
 """Every step of a second-level analysis as a nipype interface."""
 
 from .check import CheckDesign, CheckMaps
+from .derivatives import SelectMaps
 from .design import BuildDesign, DefineContrast
 from .fetch import FetchLocalizer, SimulateGroup
 from .joint import CorrectContrasts
+from .matching import MatchMaps
 from .model import ComputeContrast, FitGLM, FitMixed
 from .permutation import MergePermutations, Permute
 from .plot import (
@@ -39,6 +41,7 @@ __all__ = [
     'FitMixed',
     'FitTails',
     'MakeReport',
+    'MatchMaps',
     'MergePermutations',
     'MergeSequential',
     'MergeSpatial',
@@ -51,6 +54,7 @@ __all__ = [
     'PlotNull',
     'PlotStatMap',
     'PlotSubjects',
+    'SelectMaps',
     'SimulateGroup',
     'SinkContrast',
     'SinkGroup',

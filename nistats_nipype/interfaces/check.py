@@ -49,6 +49,7 @@ class _CheckDesignInputSpec(BaseInterfaceInputSpec):
     correct_contrasts = traits.Bool(
         False, usedefault=True, desc='whether p is corrected over contrasts, too'
     )
+    missing = traits.Str('error', usedefault=True, desc='what is done about missing values')
     on_error = traits.Enum(
         'raise', 'report', usedefault=True, desc='fail if there are errors, or only write them'
     )
@@ -116,6 +117,7 @@ class CheckDesign(SimpleInterface):
                 tail=inputs['tail'],
                 auto_groups=inputs['auto_variance_groups'],
                 correct_contrasts=inputs['correct_contrasts'],
+                missing=inputs['missing'],
             ),
         )
         if inputs['on_error'] == 'raise':

@@ -133,6 +133,11 @@ class _MakeReportInputSpec(BaseInterfaceInputSpec):
         exists=True, desc='metadata of the correction over contrasts (JSON)'
     )
     findings_file = File(exists=True, desc='what the checks found (TSV), see CheckMaps')
+    matching_metadata_file = File(
+        exists=True, desc='how maps, variances and rows were matched (JSON)'
+    )
+    tau2_figure_file = File(exists=True, desc='figure of the between-subject variance')
+    i2_figure_file = File(exists=True, desc='figure of the share of heterogeneity')
     design_figure_file = File(exists=True, desc='figure of the design')
     subjects_figure_file = File(exists=True, desc='figure of all subjects')
     coverage_figure_file = File(exists=True, desc='figure of the coverage')
@@ -144,6 +149,14 @@ class _MakeReportInputSpec(BaseInterfaceInputSpec):
         'template',
         usedefault=True,
         desc='method of the mask, for the text',
+    )
+    execution = traits.Dict(
+        traits.Str,
+        traits.Str,
+        usedefault=True,
+        nohash=True,
+        desc='what is to be said of the run beside software versions, such as its plugin; no '
+        'influence on whether the report is made again',
     )
 
 
@@ -194,18 +207,41 @@ class MakeReport(SimpleInterface):
                 [
                     figure
                     for figure in (
-                        self._figure('subjects', 'The map of every subject'),
+                        self._figure('subjects', 'The maps of the subjects'),
                         self._figure('coverage', 'Number of maps that cover each voxel'),
                     )
                     if figure
                 ],
                 load_table(inputs.losses_file),
+                self._left_out(),
             ),
+            heterogeneity=self._heterogeneity(model),
             methods=methods_text(model, preparation, tests, versions, joint),
-            provenance=versions,
+            provenance={**inputs.execution, **versions},
             findings=findings,
         )
         return runtime
+
+    def _left_out(self):
+        from ..images.files import load_json
+        from ..viz.estimators import describe_dropped
+
+        path = self.inputs.matching_metadata_file
+        return describe_dropped(load_json(path)) if isdefined(path) else []
+
+    def _heterogeneity(self, model):
+        from ..viz.estimators import describe_heterogeneity
+        from ..viz.report import HeterogeneitySection
+
+        if 'MixedModel' not in model:
+            return None
+        figures = [
+            self._figure('tau2', 'τ², the variance between maps'),
+            self._figure('i2', 'I², the share of the variation that is between maps, in percent'),
+        ]
+        return HeterogeneitySection(
+            [figure for figure in figures if figure], describe_heterogeneity(model)
+        )
 
     def _findings(self):
         from ..images.files import load_table
@@ -232,8 +268,8 @@ def _count_warnings(findings):
 
 def _contrast_section(section, joint):
     from ..images.files import load_table
+    from ..viz.estimators import describe_statistic
     from ..viz.prose import (
-        describe_dof,
         describe_joint,
         describe_permutation,
         describe_possible,
@@ -245,8 +281,8 @@ def _contrast_section(section, joint):
     permutation = section['metadata'].get('permutation')
     statistic = test.get('StatisticName', test['Statistic'])
     facts = {
-        'Statistic': f'{statistic}, {describe_dof(test)} degrees of freedom',
-        'Sidedness': describe_side(test['Statistic'], test['Sidedness']),
+        'Statistic': describe_statistic(test),
+        'Sidedness': describe_side(test['Statistic'], test['Sidedness'], statistic),
         'Table': f'clusters at the {section["clusters_at"]} threshold',
     }
     if permutation:
@@ -261,7 +297,7 @@ def _contrast_section(section, joint):
     caption = 'Maximum statistic of every relabelling, with the observed and the critical value'
     return ContrastSection(
         name=test['Contrast'],
-        kind=test['Statistic'],
+        kind=statistic,
         definition=test['ContrastFormula'],
         headline=section['headline'],
         figures=[

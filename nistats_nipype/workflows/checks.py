@@ -1,8 +1,7 @@
 """Checks before an analysis, as part of its workflow."""
 
-from nipype.pipeline import engine as pe
-
 from ..interfaces import CheckDesign, CheckMaps
+from .nodes import make_node
 
 
 def add_checks(workflow, maps, *, formula, contrasts, zero_is_missing, **request):
@@ -27,8 +26,8 @@ def add_checks(workflow, maps, *, formula, contrasts, zero_is_missing, **request
         It gives the maps, ``in_files``, when no error was found: nothing computes before.
     """
     inputnode = workflow.get_node('inputnode')
-    check_design = pe.Node(CheckDesign(contrasts=contrasts, **request), name='check_design')
-    check_maps = pe.Node(CheckMaps(zero_is_missing=zero_is_missing), name='check_maps', mem_gb=0.5)
+    check_design = make_node(CheckDesign(contrasts=contrasts, **request), name='check_design')
+    check_maps = make_node(CheckMaps(zero_is_missing=zero_is_missing), name='check_maps')
     if formula is not None:
         check_design.inputs.formula = formula
         workflow.connect(inputnode, 'table_file', check_design, 'table_file')

@@ -4,6 +4,7 @@ from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from ..interfaces import CorrectContrasts, SinkJoint
+from .nodes import make_node
 
 
 def list_joint(cluster_forming_z, tfce):
@@ -17,7 +18,7 @@ def list_joint(cluster_forming_z, tfce):
 
 def add_joint(workflow, contrast_wfs, joint, tail, out_dir):
     """Correct over voxels and contrasts together."""
-    correct = pe.Node(CorrectContrasts(tail=tail), name='correct_contrasts', mem_gb=1)
+    correct = make_node(CorrectContrasts(tail=tail), name='correct_contrasts')
     sources = {'': 'permutation_wf'}
     if contrast_wfs[0].get_node('spatial_wf') is not None:
         sources['spatial_'] = 'spatial_wf'
@@ -39,7 +40,7 @@ def add_joint(workflow, contrast_wfs, joint, tail, out_dir):
         (correct, report, [('metadata_file', 'contrasts_metadata_file')]),
     ])  # fmt: skip
     if out_dir is not None:
-        ds_joint = pe.Node(SinkJoint(out_dir=out_dir), name='ds_joint')
+        ds_joint = make_node(SinkJoint(out_dir=out_dir), name='ds_joint')
         workflow.connect([
             (list_contrasts, ds_joint, [('out', 'contrast_files')]),
             (correct, ds_joint, [
