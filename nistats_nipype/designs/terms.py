@@ -87,7 +87,7 @@ def effect_weights(name, term, columns):
     wanted = sorted(map(_normalise, split_outside(term, ':')))
     members = []
     for number, column in enumerate(columns):
-        factors = [_read_factor(part) for part in split_outside(column, ':')]
+        factors = [read_factor(part) for part in split_outside(column, ':')]
         spellings = [sorted(factor[key] for factor in factors) for key in ('written', 'short')]
         if wanted in spellings:
             members.append((number, factors))
@@ -106,8 +106,20 @@ def _normalise(factor):
     return re.sub(r'[\s`]', '', factor).replace('"', "'")
 
 
-def _read_factor(text):
-    """Read a factor of a column: as it was written, without C(), and its level if it has one."""
+def read_factor(text):
+    """Read a factor in the name of a column.
+
+    Returns
+    -------
+    dict
+        ``written`` and ``short``: as in the formula, and without ``C()``. ``every_level``: its
+        level if it has a column for every level, else None.
+
+    Examples
+    --------
+    >>> read_factor('C(site, contr.sum)[S.2]')['short'], read_factor('group[b]')['every_level']
+    ('site', 'b')
+    """
     indexed = _INDEX.fullmatch(text)
     written, level = (indexed['factor'], indexed['level']) if indexed else (text, None)
     declared = _CATEGORICAL.fullmatch(written)
@@ -142,7 +154,7 @@ def _refuse_full_coding(name, term, members, columns):
 def _suggest(term, columns):
     known = {}
     for column in columns:
-        factors = [_read_factor(part) for part in split_outside(column, ':')]
+        factors = [read_factor(part) for part in split_outside(column, ':')]
         known.setdefault(':'.join(factor['short'] for factor in factors))
     close = get_close_matches(_normalise(term), list(known), n=1, cutoff=0.4)
     hint = f'Did you mean F({close[0]})? ' if close else ''
