@@ -63,7 +63,7 @@ def standard_design(kind, table, **arguments):
     >>> standard_design('paired', pd.DataFrame(), subject='id', group='g')
     Traceback (most recent call last):
         ...
-    nistats_nipype.exceptions.InputError: The arguments of a paired design do not fit.
+    nistats_nipype.exceptions.InputError: The arguments of the design 'paired' do not fit.
       found:    subject, group
       expected: subject, within; optional: reference
       to do:    Add within; leave out group.
@@ -82,7 +82,7 @@ def standard_design(kind, table, **arguments):
         todo += [f'leave out {", ".join(unused)}'] if unused else []
         advice = '; '.join(todo)
         raise InputError(
-            f'The arguments of a {kind} design do not fit.',
+            f'The arguments of the design {kind!r} do not fit.',
             found=', '.join(arguments) or 'none',
             expected=(', '.join(needed) or 'none')
             + (f'; optional: {", ".join(optional)}' if optional else ''),

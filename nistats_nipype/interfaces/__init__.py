@@ -13,18 +13,21 @@ from .plot import (
     PlotStatMap,
     PlotSubjects,
 )
-from .prepare import ApplyMask, ComputeMask, Smooth
+from .prepare import ApplyMask, AverageMaps, ComputeMask, Smooth
 from .report import MakeReport, SummarizeContrast
 from .schedule import DefineVarianceGroups, DrawSchedule
 from .sequential import MergeSequential, PermuteSequential
 from .sink import SinkContrast, SinkGroup, SinkJoint
 from .spatial import MergeSpatial, PermuteSpatial
+from .standard import BuildStandardDesign
 from .tails import FitTails
 from .threshold import TableClusters, Threshold
 
 __all__ = [
     'ApplyMask',
+    'AverageMaps',
     'BuildDesign',
+    'BuildStandardDesign',
     'ComputeContrast',
     'ComputeMask',
     'CorrectContrasts',
