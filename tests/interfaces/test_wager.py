@@ -277,13 +277,10 @@ def test_covariate_by_permutation(wager, success, read):
 
 
 def test_covariate_by_tfce(wager, success, read):
-    """Corrected p of TFCE are those of its maxima; the maps are those of the same t."""
+    """Corrected p of TFCE are those of its maxima over the same relabellings."""
     tfce = read(success['tfce']['tfce_file'], wager.mask).astype(float)
-    t = read(success['test']['stat_file'], wager.mask).astype(float)
     complete = wager.complete
-    # Next to 0 the integral is 0 in single precision.
-    assert (tfce[complete] * t[complete] >= 0).all()
-    assert (tfce[complete] != 0).mean() > 0.99
+    np.testing.assert_array_equal(np.isnan(tfce), ~complete)
     null = pd.read_csv(success['tfce']['null_file'], sep='\t')['max_tfce'].to_numpy()
     assert len(null) == 30
     assert null[0] == pytest.approx(np.nanmax(np.abs(tfce)), rel=1e-6)
