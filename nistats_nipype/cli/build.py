@@ -5,6 +5,12 @@ import warnings
 from typing import NamedTuple
 
 from ..exceptions import ContrastError, InputError, NistatsNipypeWarning
+from .designs import (
+    design_source,
+    list_contrasts,
+    load_design_of_arguments,
+    refuse_design_contradictions,
+)
 from .inputs import MASK_METHODS, check_headers, existing_file, expand_maps, maps_from_table
 
 
@@ -31,8 +37,8 @@ def parse_contrasts(definitions):
 
     Returns
     -------
-    dict or None
-        Definitions by name; None if there are none.
+    dict
+        Definitions by name.
 
     Raises
     ------
@@ -44,10 +50,8 @@ def parse_contrasts(definitions):
     >>> parse_contrasts(['age=age', 'difference=[0, 1, -1]'])
     {'age': 'age', 'difference': [0, 1, -1]}
     """
-    if not definitions:
-        return None
     contrasts = {}
-    for text in definitions:
+    for text in definitions or ():
         name, equals, definition = (part.strip() for part in text.partition('='))
         if not (name and equals and definition):
             raise ContrastError(
@@ -74,8 +78,9 @@ def parse_contrasts(definitions):
 
 def _model_arguments(args):
     """Arguments of the factory that ``run`` and ``graph`` share."""
-    arguments = {
+    return {
         'formula': args.formula,
+        'design_from': design_source(args),
         'sidedness': args.sidedness,
         'fwhm_mm': args.fwhm,
         'mask_method': args.mask if args.mask in MASK_METHODS else 'given',
@@ -92,10 +97,6 @@ def _model_arguments(args):
         'auto_variance_groups': args.variance_groups == 'auto',
         **_permutation_arguments(args),
     }
-    contrasts = parse_contrasts(args.contrast)
-    if contrasts is not None:
-        arguments['contrasts'] = contrasts
-    return arguments
 
 
 def _permutation_arguments(args):
@@ -124,10 +125,11 @@ def _init_workflow(**arguments):
 
 
 def build_graph_workflow(args):
-    """Build the workflow that ``graph`` draws; no file is read."""
-    arguments = _model_arguments(args)
-    _require_contrasts(args, columns=None)
-    return _init_workflow(out_dir='results', **arguments)
+    """Build the workflow that ``graph`` draws; no maps and no tables are read."""
+    refuse_design_contradictions(args)
+    contrasts = {**list_contrasts(args), **parse_contrasts(args.contrast)}
+    _require_contrasts(args, contrasts, columns=None)
+    return _init_workflow(out_dir='results', contrasts=contrasts or None, **_model_arguments(args))
 
 
 def build_run(args, out_dir):
@@ -169,10 +171,16 @@ def build_run(args, out_dir):
             found=f'{count_volumes(tmaps)} t maps, {count_volumes(maps)} maps',
             expected='one t map for every map',
         )
-    notes = _check_model(args, maps, arguments.get('contrasts'))
-    workflow = _init_workflow(**arguments, out_dir=out_dir)
+    contrasts, notes = _check_model(args, maps)
+    workflow = _init_workflow(contrasts=contrasts, **arguments, out_dir=out_dir)
     inputs = workflow.get_node('inputnode').inputs
     inputs.in_files = maps
+    if args.design_mat:
+        inputs.design_file = existing_file(args.design_mat, '--design-mat')
+    if args.model:
+        inputs.model_file = existing_file(args.model, '--model')
+    if args.model_node:
+        workflow.get_node('build_design').inputs.node = args.model_node
     if table_file:
         inputs.table_file = table_file
     if mask_file:
@@ -183,7 +191,7 @@ def build_run(args, out_dir):
         inputs.variance_groups_file = groups_file
     if tmaps:
         inputs.tmap_files = tmaps
-    return Analysis(workflow, _labels(arguments.get('contrasts', {'mean': None})), notes)
+    return Analysis(workflow, _labels(contrasts), notes)
 
 
 def _labels(contrasts):
@@ -194,6 +202,7 @@ def _labels(contrasts):
 
 def _refuse_contradictions(args):
     """Refuse arguments that need each other, or of which one would go unused."""
+    refuse_design_contradictions(args)
     if args.formula and not args.table:
         raise InputError(
             '--formula needs --table.', expected='the table that has its variables as columns'
@@ -203,7 +212,7 @@ def _refuse_contradictions(args):
             'It is not clear which maps to analyse.',
             expected='either --maps, or --table with --map-column',
         )
-    if args.table and not (args.formula or args.map_column):
+    if args.table and not (args.formula or args.model or args.map_column):
         raise InputError(
             'Nothing of --table would be used.',
             found='neither --formula nor --map-column',
@@ -245,26 +254,31 @@ def _refuse_contradictions(args):
         )
 
 
-def _require_contrasts(args, columns):
-    """Ask which columns of a formula are tested: no default would be everyone's."""
-    if args.formula and not args.contrast:
+def _require_contrasts(args, contrasts, columns):
+    """Ask which columns of a design are tested: no default would be everyone's."""
+    if (args.formula or args.design_mat) and not contrasts:
         example = next((name for name in columns or () if name != 'intercept'), 'age')
+        option, value = '--formula', args.formula
+        if args.design_mat:
+            option, value = '--design-mat', args.design_mat
         raise ContrastError(
-            '--formula needs --contrast: what is tested?',
-            found=f'columns {", ".join(columns)}' if columns else f'formula {args.formula!r}',
+            f'{option} needs --contrast{" or --design-con" * bool(args.design_mat)}: what is '
+            'tested?',
+            found=f'columns {", ".join(columns)}' if columns else f'{option} {value!r}',
             expected='a contrast of the columns of the design',
             advice=f"For instance --contrast 'effect={example}'.",
         )
 
 
-def _check_model(args, maps, contrasts):
-    """Make the design and its contrasts as the workflow will; give notes about them."""
+def _check_model(args, maps):
+    """Make the design and its contrasts as the workflow will; give these, and notes."""
     from ..designs.blocks import load_blocks, load_groups
-    from ..designs.group import define_contrast, design_of_maps
+    from ..designs.group import define_contrast
     from ..designs.matrices import require_full_rank
     from ..stats.blocks import variance_groups
 
-    design = design_of_maps(maps, args.formula, args.table)
+    design, contrasts, notes = load_design_of_arguments(args, maps)
+    contrasts = {**contrasts, **parse_contrasts(args.contrast)}
     options = {'errors': args.errors, 'method': args.method}
     if args.blocks:
         options['blocks'] = load_blocks(args.blocks)
@@ -272,10 +286,10 @@ def _check_model(args, maps, contrasts):
         options['groups'] = variance_groups(options['blocks'])
     elif args.variance_groups:
         options['groups'] = load_groups(args.variance_groups)
-    _require_contrasts(args, list(design.columns))
+    _require_contrasts(args, contrasts, list(design.columns))
     require_full_rank(design)
-    notes, errors = [], {}
-    for name, definition in (contrasts or {'mean': 'intercept'}).items():
+    contrasts, errors = contrasts or {'mean': 'intercept'}, {}
+    for name, definition in contrasts.items():
         contrast = define_contrast(name, definition, design)
         if args.n_perm:
             schedule = _draw_schedule(args.n_perm, design, contrast, options)
@@ -289,7 +303,7 @@ def _check_model(args, maps, contrasts):
             expected='permutations for all, or sign flips for all',
             advice='Choose --errors symmetric, which can test a mean, or leave contrasts out.',
         )
-    return notes
+    return contrasts, notes
 
 
 def _draw_schedule(n_perm, design, contrast, options):

@@ -2,6 +2,7 @@
 
 from .design import BuildDesign, DefineContrast
 from .fetch import FetchLocalizer, SimulateGroup
+from .given import ExportFSL, ReadDesign
 from .joint import CorrectContrasts
 from .model import ComputeContrast, FitGLM, FitMixed
 from .permutation import MergePermutations, Permute
@@ -34,6 +35,7 @@ __all__ = [
     'DefineContrast',
     'DefineVarianceGroups',
     'DrawSchedule',
+    'ExportFSL',
     'FetchLocalizer',
     'FitGLM',
     'FitMixed',
@@ -51,6 +53,7 @@ __all__ = [
     'PlotNull',
     'PlotStatMap',
     'PlotSubjects',
+    'ReadDesign',
     'SimulateGroup',
     'SinkContrast',
     'SinkGroup',

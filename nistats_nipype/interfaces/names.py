@@ -132,6 +132,6 @@ GROUP_ITEMS = {
     'coverage_file': Item('coverage', 'Number of maps observed at each voxel'),
     'n_file': Item('n', 'Number of maps in the fit at each voxel', ('model',)),
     'maps_file': Item('maps', 'Maps in the order of the design, and the voxels each lacks'),
-    'design_file': Item('design', 'Design matrix, one row per map', ('model',)),
+    'design_file': Item('design', 'Design matrix, one row per map', ('design', 'model')),
     'report_file': Item('report', 'Report of the analysis', None),
 }

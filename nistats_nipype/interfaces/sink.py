@@ -262,6 +262,7 @@ class _SinkGroupInputSpec(_SinkInputSpec):
     n_file = File(exists=True, desc='number of maps in the fit at each voxel')
     maps_file = File(exists=True, desc='table of the maps (TSV)')
     design_file = File(exists=True, desc='design matrix (TSV)')
+    design_metadata_file = File(exists=True, desc='terms and coding of the design (JSON)')
     report_file = File(exists=True, desc='report (HTML)')
 
 

@@ -8,7 +8,6 @@ from nipype.pipeline import engine as pe
 from ..designs.contrasts import contrast_label
 from ..exceptions import ContrastError
 from ..interfaces import (
-    BuildDesign,
     CorrectContrasts,
     DefineVarianceGroups,
     FitGLM,
@@ -20,6 +19,7 @@ from ..interfaces import (
     SinkJoint,
 )
 from .contrast import init_contrast_wf
+from .design import make_design_node
 from .prepare import init_prepare_wf
 
 
@@ -27,6 +27,7 @@ def init_second_level_wf(
     *,
     contrasts=None,
     formula=None,
+    design_from='formula',
     fwhm_mm=8.0,
     mask_method='intersection',
     min_coverage=1.0,
@@ -76,6 +77,8 @@ def init_second_level_wf(
     formula : str, optional
         Right-hand side of the model, with the columns of the participants table as
         variables. Default: the intercept only, a one-sample test.
+    design_from : {'formula', 'file', 'model'}, default 'formula'
+        Otherwise the design is that of ``design_file``, or of a BIDS Stats Model.
     fwhm_mm : float, default 8.0
         FWHM of the Gaussian kernel in mm; 0 leaves smoothing out.
     mask_method, min_coverage, zero_is_missing
@@ -136,7 +139,9 @@ def init_second_level_wf(
     in_files
         3D maps, one per observation, or one 4D file.
     table_file
-        Participants table (TSV), for ``formula``.
+        Participants table (TSV), for ``formula`` or a model.
+    design_file, model_file
+        For ``design_from``, see :class:`~nistats_nipype.interfaces.ReadDesign`.
     mask_file
         Mask on the grid of the maps, for ``mask_method='given'``.
     blocks_file
@@ -189,6 +194,8 @@ def init_second_level_wf(
             [
                 'in_files',
                 'table_file',
+                'design_file',
+                'model_file',
                 'mask_file',
                 'blocks_file',
                 'variance_groups_file',
@@ -207,10 +214,8 @@ def init_second_level_wf(
         min_coverage=min_coverage,
         zero_is_missing=zero_is_missing,
     )
-    build_design = pe.Node(BuildDesign(), name='build_design')
-    if formula is not None:
-        build_design.inputs.formula = formula
-        workflow.connect(inputnode, 'table_file', build_design, 'table_file')
+    build_design, fields = make_design_node(formula, design_from)
+    workflow.connect([(inputnode, build_design, [(name, name) for name in ('in_files', *fields)])])
     fit_glm = pe.Node(
         FitGLM(missing=missing, zero_is_missing=zero_is_missing), name='fit_glm', mem_gb=1
     )
@@ -221,7 +226,6 @@ def init_second_level_wf(
     workflow.connect([
         (inputnode, prepare_wf, [('in_files', 'inputnode.in_files'),
                                  ('mask_file', 'inputnode.mask_file')]),
-        (inputnode, build_design, [('in_files', 'in_files')]),
         (prepare_wf, fit_glm, [('outputnode.observations_file', 'in_files'),
                                ('outputnode.mask_file', 'mask_file')]),
         (build_design, fit_glm, [('design_file', 'design_file')]),
@@ -391,6 +395,7 @@ def _add_sink(workflow, out_dir):
                                                      ('losses_file', 'maps_file'),
                                                      ('design_file', 'design_file'),
                                                      ('report_file', 'report_file')]),
+        (workflow.get_node('build_design'), ds_group, [('metadata_file', 'design_metadata_file')]),
         (workflow.get_node('fit_glm'), ds_group, [('metadata_file', 'model_metadata_file')]),
         (figures, ds_group, [('out', 'figure_files')]),
     ])  # fmt: skip

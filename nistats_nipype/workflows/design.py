@@ -1,0 +1,55 @@
+"""The step of a second-level analysis that makes the design."""
+
+from nipype.pipeline import engine as pe
+
+from ..exceptions import InputError
+from ..interfaces import BuildDesign, ReadDesign
+
+#: Inputs of the step, by where the design is from.
+_INPUTS = {
+    'formula': ('table_file',),
+    'file': ('design_file',),
+    'model': ('model_file', 'table_file'),
+}
+
+
+def make_design_node(formula=None, design_from='formula'):
+    """Make the node ``build_design``.
+
+    Parameters
+    ----------
+    formula : str, optional
+        For ``design_from='formula'``; without it the design is the intercept only.
+    design_from : {'formula', 'file', 'model'}, default 'formula'
+        Whether the design is made of a table by a formula, or read from a file, or made of a
+        table by a BIDS Stats Model.
+
+    Returns
+    -------
+    node : nipype.pipeline.engine.Node
+        It has the output ``design_file``.
+    fields : list of str
+        Its inputs beside ``in_files``.
+
+    Raises
+    ------
+    InputError
+        If ``design_from`` is unknown, or a formula comes with another source.
+
+    Examples
+    --------
+    >>> make_design_node('age')[1], make_design_node(design_from='file')[1]
+    (['table_file'], ['design_file'])
+    """
+    if design_from not in _INPUTS or (formula is not None and design_from != 'formula'):
+        raise InputError(
+            'It is not clear where the design is from.',
+            found=f'design_from={design_from!r}, formula={formula!r}',
+            expected=f'one of {", ".join(_INPUTS)}; a formula with the first only',
+        )
+    fields = list(_INPUTS[design_from])
+    if design_from != 'formula':
+        return pe.Node(ReadDesign(), name='build_design'), fields
+    if formula is None:
+        return pe.Node(BuildDesign(), name='build_design'), []
+    return pe.Node(BuildDesign(formula=formula), name='build_design'), fields
