@@ -108,7 +108,10 @@ def repeated_measures(table, subject, within, *, effect=None):
     -----
     F is the usual one, whose error term is the interaction of the effect with the subjects. Its
     parametric p asks for sphericity if the effect has more than one degree of freedom; p of
-    permutations ask for exchangeable conditions, which is met under compound symmetry.
+    permutations ask for exchangeable conditions, which is met under compound symmetry. Of 20,000
+    null groups of 12 subjects and 3 conditions whose deviations were as 1, 1 and 4, 8 % had p of .05
+    or less by either, and 5 % where the signs of subjects were flipped as wholes
+    (:func:`~nistats_nipype.stats.blocks.whole_blocks`, errors ``'symmetric'``).
 
     References
     ----------
@@ -211,8 +214,7 @@ def mixed(table, subject, group, within, effect):
 
     between, ``effect=group``
         The maps of each subject are averaged, and subjects permuted between the groups. A model
-        of all maps would take the differences of subjects for many times as many degrees of
-        freedom as there are.
+        of all maps would have p that are too small, as its error is that within subjects as well.
     within, ``effect=within``
         Maps are permuted within subjects. It is the effect in the unweighted mean of the groups.
     interaction, ``effect='<group>:<within>'``
