@@ -109,8 +109,8 @@ def repeated_measures(table, subject, within, *, effect=None):
     F is the usual one, whose error term is the interaction of the effect with the subjects. Its
     parametric p asks for sphericity if the effect has more than one degree of freedom; p of
     permutations ask for exchangeable conditions, which is met under compound symmetry. Of 20,000
-    null groups of 12 subjects and 3 conditions whose deviations were as 1, 1 and 4, 8 % had p of .05
-    or less by either, and 5 % where the signs of subjects were flipped as wholes
+    null groups of 12 subjects and 3 conditions whose deviations were as 1, 1 and 4, 8 % had p of
+    .05 or less by either, and 5 % where the signs of subjects were flipped as wholes
     (:func:`~nistats_nipype.stats.blocks.whole_blocks`, errors ``'symmetric'``).
 
     References

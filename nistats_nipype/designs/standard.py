@@ -112,7 +112,8 @@ def levels_of(column, *, reference=None, least=2):
         present = set(column)
         levels = [level for level in column.cat.categories if level in present]
     else:
-        levels = sorted(column.unique().tolist())
+        levels = column.unique().tolist()
+        levels = sorted(levels, key=str if len(set(map(type, levels))) > 1 else None)
     if len(levels) < least:
         raise DesignError(
             f'The factor {column.name} has too few levels.',
