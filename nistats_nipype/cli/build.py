@@ -155,7 +155,10 @@ def build_run(args, out_dir):
 
     _refuse_contradictions(args)
     arguments = _model_arguments(args)
-    maps = expand_maps(args.maps) if args.maps else maps_from_table(args.table, args.map_column)
+    if args.maps:
+        maps = expand_maps(args.maps)
+    else:
+        maps = maps_from_table(args.table, args.map_column, unique=not args.blocks)
     tmaps = expand_maps(args.tmaps) if args.tmaps else []
     given = arguments['mask_method'] == 'given'
     mask_file = existing_file(args.mask, '--mask') if given else None
@@ -187,6 +190,8 @@ def build_run(args, out_dir):
         inputs.mask_file = mask_file
     if blocks_file:
         inputs.blocks_file = blocks_file
+        if args.formula:
+            workflow.get_node('build_design').inputs.repeated = True
     if groups_file:
         inputs.variance_groups_file = groups_file
     if tmaps:

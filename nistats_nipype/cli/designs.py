@@ -97,4 +97,5 @@ def load_design_of_arguments(args, maps):
         path = existing_file(args.model, '--model')
         found = design_from_model(maps, path, args.table, args.model_node)
         return found.design, found.contrasts, []
-    return design_of_maps(maps, args.formula, args.table), {}, []
+    unique = not args.blocks  # which say that the maps of a participant depend on each other
+    return design_of_maps(maps, args.formula, args.table, unique=unique), {}, []

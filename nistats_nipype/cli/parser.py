@@ -4,7 +4,7 @@ import argparse
 from difflib import get_close_matches
 
 from .. import __version__
-from .design_options import add_design_options
+from .design_options import add_design_command, add_design_options
 from .values import not_negative, p_value, positive, share, whole
 
 _RUN_EXAMPLES = """\
@@ -66,6 +66,7 @@ def get_parser():
     _add_demo(commands)
     _add_run(commands)
     _add_graph(commands)
+    add_design_command(commands)
     commands.add_parser(
         'plugins',
         help='list the execution plugins',

@@ -12,7 +12,7 @@ from .matrices import design_from_formula, intercept_only
 from .tables import load_participants, match_rows
 
 
-def design_of_maps(in_files, formula=None, table_file=None):
+def design_of_maps(in_files, formula=None, table_file=None, *, unique=True):
     """Make the design matrix of a group of maps.
 
     Parameters
@@ -26,6 +26,8 @@ def design_of_maps(in_files, formula=None, table_file=None):
         Participants table with the variables of the formula, matched to the maps by
         :func:`~nistats_nipype.designs.tables.match_rows`. File names in it are relative
         to its folder.
+    unique : bool, default True
+        Whether a participant must have one row only; otherwise a column has to name the maps.
 
     Returns
     -------
@@ -41,7 +43,7 @@ def design_of_maps(in_files, formula=None, table_file=None):
     """
     if formula is None:
         return intercept_only(count_volumes(in_files))
-    return design_from_formula(formula, rows_of_maps(in_files, table_file, formula))
+    return design_from_formula(formula, rows_of_maps(in_files, table_file, formula, unique=unique))
 
 
 def rows_of_maps(in_files, table_file, formula=None, *, unique=True):

@@ -34,6 +34,12 @@ class _BuildDesignInputSpec(BaseInterfaceInputSpec):
     formula = traits.Str(
         desc="right-hand side of the model, e.g. 'group + age'; default: the intercept only"
     )
+    repeated = traits.Bool(
+        False,
+        usedefault=True,
+        desc='let a participant have several rows, whose maps a column names; they depend on each '
+        'other, which exchangeability blocks have to say',
+    )
     contrasts = traits.Dict(
         traits.Str,
         _DEFINITION,
@@ -71,11 +77,13 @@ class BuildDesign(SimpleInterface):
         inputs = self.inputs
         formula = inputs.formula if isdefined(inputs.formula) else None
         table = inputs.table_file if isdefined(inputs.table_file) else None
-        design = design_of_maps(inputs.in_files, formula, table)
+        unique = not inputs.repeated
+        design = design_of_maps(inputs.in_files, formula, table, unique=unique)
         require_full_rank(design)
         metadata = {'Formula': '1', 'Terms': {'intercept': {'Columns': ['intercept']}}}
         if formula is not None:
-            metadata = describe_formula(formula, rows_of_maps(inputs.in_files, table, formula))
+            rows = rows_of_maps(inputs.in_files, table, formula, unique=unique)
+            metadata = describe_formula(formula, rows)
         definitions = inputs.contrasts if isdefined(inputs.contrasts) else {}
         self._results = save_design(design, definitions, metadata, runtime.cwd)
         return runtime

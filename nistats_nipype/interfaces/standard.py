@@ -14,7 +14,7 @@ from nipype.interfaces.base import (
 from .design import save_design
 
 #: Designs in which a participant has several maps.
-_REPEATED = ('paired', 'repeated-measures', 'mixed')
+REPEATED = ('paired', 'repeated-measures', 'mixed')
 
 
 class _BuildStandardDesignInputSpec(BaseInterfaceInputSpec):
@@ -82,30 +82,44 @@ class BuildStandardDesign(SimpleInterface):
     output_spec = _BuildStandardDesignOutputSpec
 
     def _run_interface(self, runtime):
-        from ..designs.blocks import save_blocks, save_groups
-        from ..designs.builders import standard_design
-        from ..designs.group import rows_of_maps
-
         given = self.inputs.get_traitsfree()
-        in_files, table_file = given.pop('in_files'), given.pop('table_file')
-        kind = given.pop('kind')
-        rows = rows_of_maps(in_files, table_file, unique=kind not in _REPEATED)
-        if len(given.get('within', ())) == 1:
-            (given['within'],) = given['within']
-        built = standard_design(kind, rows, **given)
-        metadata = {
-            'StandardDesign': kind,
-            'StandardDesignArguments': given,
-            'StandardDesignDescription': built.description,
-        }
-        cwd = Path(runtime.cwd)
-        self._results = save_design(built.design, built.contrasts, metadata, cwd)
-        if built.blocks is not None:
-            self._results['blocks_file'] = save_blocks(built.blocks, cwd / 'blocks.csv')
-        if built.groups is not None:
-            groups_file = save_groups(built.groups, cwd / 'variance_groups.csv')
-            self._results['variance_groups_file'] = groups_file
-        if built.averages is not None:
-            averages_file = save_groups(built.averages + 1, cwd / 'averages.csv')
-            self._results['averages_file'] = averages_file
+        files, kind = (given.pop('in_files'), given.pop('table_file')), given.pop('kind')
+        built, metadata = load_standard_design(*files, kind, given)
+        self._results = save_standard_design(built, metadata, runtime.cwd)
         return runtime
+
+
+def load_standard_design(in_files, table_file, kind, arguments):
+    """Make a standard design of the rows of a table that belong to maps; give its metadata, too.
+
+    ``arguments`` are those of the builder; a list of one name is that name.
+    """
+    from ..designs.builders import standard_design
+    from ..designs.group import rows_of_maps
+
+    rows = rows_of_maps(in_files, table_file, unique=kind not in REPEATED)
+    if len(arguments.get('within', ())) == 1:
+        arguments = {**arguments, 'within': arguments['within'][0]}
+    built = standard_design(kind, rows, **arguments)
+    metadata = {
+        'StandardDesign': kind,
+        'StandardDesignArguments': arguments,
+        'StandardDesignDescription': built.description,
+    }
+    return built, metadata
+
+
+def save_standard_design(built, metadata, folder):
+    """Write a standard design and what belongs to it; give the outputs by name."""
+    from ..designs.blocks import save_blocks, save_groups
+
+    folder = Path(folder)
+    files = save_design(built.design, built.contrasts, metadata, folder)
+    if built.blocks is not None:
+        files['blocks_file'] = save_blocks(built.blocks, folder / 'blocks.csv')
+    if built.groups is not None:
+        groups_file = folder / 'variance_groups.csv'
+        files['variance_groups_file'] = save_groups(built.groups, groups_file)
+    if built.averages is not None:
+        files['averages_file'] = save_groups(built.averages + 1, folder / 'averages.csv')
+    return files
