@@ -34,6 +34,14 @@ def pytest_runtestloop(session):
         coverage_plugin.options.cov_fail_under = None
 
 
+def pytest_collection_modifyitems(config, items):
+    """Leave out what takes very long, unless it is asked for."""
+    if 'large' not in config.option.markexpr:
+        for item in items:
+            if item.get_closest_marker('large'):
+                item.add_marker(pytest.mark.skip(reason='a large group: ask for it with -m large'))
+
+
 @pytest.fixture(scope='session')
 def data_dir():
     """Folder of the real group data; a test that asks for it skips where there is none."""

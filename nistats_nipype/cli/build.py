@@ -281,6 +281,7 @@ def _check_model(args, maps):
     from ..designs.group import define_contrast
     from ..designs.matrices import require_full_rank
     from ..stats.blocks import variance_groups
+    from ..stats.partial import check_partial
 
     design, contrasts, notes = load_design_of_arguments(args, maps)
     contrasts = {**contrasts, **parse_contrasts(args.contrast)}
@@ -299,6 +300,8 @@ def _check_model(args, maps):
         if args.n_perm:
             schedule = _draw_schedule(args.n_perm, design, contrast, options)
             errors[name] = schedule.errors
+            if args.missing == 'per_voxel':
+                check_partial(schedule)
             side = contrast.tested_side(args.sidedness)
             notes += _note_resolution(args, design, contrast, schedule, args.alpha_fwe, side)
     if args.correct_contrasts and len(set(errors.values())) > 1:

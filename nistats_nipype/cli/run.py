@@ -73,6 +73,7 @@ def run_analysis(args, argv=()):
     resumed = work_dir.is_dir() and any(work_dir.iterdir())
     make_folders(places)
     _configure(analysis.workflow, places, args.plugin)
+    _note_execution(analysis.workflow, args.plugin, argv)
     with redirected_output(places.log_file, argv) as terminal:
         console = Console(file=terminal, soft_wrap=True, highlight=False)
         console.print(f'Analysis in {escape(str(out_dir))} through {args.plugin}')
@@ -94,7 +95,17 @@ def _configure(workflow, places, plugin):
     }
     # nipype's plugins for schedulers make a request for every job at each poll.
     if not leaves_jobs(plugin):
-        workflow.config['execution']['poll_sleep_duration'] = 0.1
+        workflow.config['execution']['poll_sleep_duration'] = 0.02
+
+
+def _note_execution(workflow, plugin, argv):
+    """Let the report say how it was made."""
+    for name in workflow.list_node_names():
+        if name.rpartition('.')[2] == 'make_report':
+            workflow.get_node(name).inputs.execution = {
+                'Command': shlex.join(['nistats-nipype', *argv]),
+                'Plugin': plugin,
+            }
 
 
 def _run(console, analysis, plugin, plugin_args, places):

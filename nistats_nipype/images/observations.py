@@ -10,6 +10,7 @@ import numpy as np
 from ..exceptions import InputError, MaskError, MissingDataError
 from .files import atomic_path
 from .masking import load_mask
+from .packed import PackedMaps
 from .volumes import (
     Volume,
     check_same_grid,
@@ -125,7 +126,7 @@ class Observations(NamedTuple):
 
     Attributes
     ----------
-    values : (N, V) ndarray of float32, or read-only memmap of a packed file
+    values : (N, V) ndarray of float32, or PackedMaps, which reads them as they are asked for
         One row per map, one column per voxel of the mask; NaN where a value is missing.
     space : VolumeSpace
         Where the columns are.
@@ -162,7 +163,7 @@ def load_space(mask_file):
 
 
 def pack(in_files, mask_file, out_file, *, zero_is_missing=True):
-    """Write maps as the rows of one ``.npy`` file that can be memory-mapped.
+    """Write maps as the rows of one ``.npy`` file, to be read piece by piece.
 
     One map is in memory at a time.
 
@@ -217,8 +218,8 @@ def average_rows(values, rows, out_file):
 
     Parameters
     ----------
-    values : array-like of shape (M, V)
-        Maps, NaN where missing.
+    values : ndarray or PackedMaps of shape (M, V)
+        Maps, NaN where missing; they are read one by one.
     rows : array-like of shape (M,), int
         Observation that each map goes into, from 0 without gaps.
     out_file : path-like
@@ -245,11 +246,20 @@ def average_rows(values, rows, out_file):
             f'from {present.min()} to {present.max()}',
             expected='for each map the observation that it goes into, from 0 without gaps',
         )
-    averages = np.empty((len(present), np.shape(values)[1]), dtype=_PACKED_DTYPE)
-    for row in present:
-        averages[row] = np.mean(values[rows == row], axis=0, dtype=np.float64)
+    header = {
+        'descr': np.lib.format.dtype_to_descr(_PACKED_DTYPE),
+        'fortran_order': False,
+        'shape': (len(present), values.shape[1]),
+    }
+    # One average is in memory at a time, and written as by ``pack``.
     with atomic_path(out_file) as partial, partial.open('wb') as stream:
-        np.save(stream, averages)
+        np.lib.format.write_array_header_1_0(stream, header)
+        for row in present:
+            members = np.flatnonzero(rows == row)
+            total = np.zeros(values.shape[1])
+            for index in members:
+                total += values[index]
+            stream.write((total / len(members)).astype(_PACKED_DTYPE).tobytes())
     return os.path.abspath(out_file)
 
 
@@ -325,23 +335,8 @@ def _rows(in_files, space, mask_file, zero_is_missing):
 
 
 def _open_packed(path, mask_file, space):
-    """Memory-map packed maps and check that they belong to the mask."""
-    try:
-        values = np.lib.format.open_memmap(path, mode='r')
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(
-            f'{path} could not be read as packed maps.',
-            found=str(error),
-            expected='a complete .npy file',
-            advice='Pack the maps again.',
-        ) from error
-    if values.ndim != 2 or values.dtype.kind != 'f' or 0 in values.shape:
-        raise InputError(
-            f'{path} does not hold packed maps.',
-            found=f'{values.dtype} of shape {values.shape}',
-            expected='floating-point numbers of shape (maps, voxels)',
-            advice='Pack the maps again.',
-        )
+    """Open packed maps and check that they belong to the mask."""
+    values = PackedMaps(path)
     if values.shape[1] != space.n_points:
         raise MaskError(
             f'{path} was not packed with the mask {mask_file}.',

@@ -46,13 +46,13 @@ METHOD_NAMES = {
 }
 
 
-def method_metadata(schedule, kind, scale):
+def method_metadata(metadata, kind, scale):
     """Say what was relabelled and which statistic was compared.
 
     Parameters
     ----------
-    schedule : dict
-        Metadata of the schedule; empty if there are none.
+    metadata : dict
+        Metadata of the schedule and of the chunks; empty if there are none.
     kind : {'t', 'F'}
     scale : {'r', 'z', 'stat'}
         Of the chunks, see :class:`nistats_nipype.stats.permutation.Chunk`.
@@ -67,9 +67,12 @@ def method_metadata(schedule, kind, scale):
     'permutation, Manly, maximum statistic'
     >>> method_metadata({}, 'F', 'z')['StatisticName']
     'G'
+    >>> method_metadata({'MissingData': 'per_voxel'}, 'F', 'z')['StatisticName']
+    'F'
     """
-    method = METHOD_NAMES.get(schedule.get('PermutationMethod'), 'method not recorded')
-    name = {'z': {'t': 'v', 'F': 'G'}[kind], 'stat': f'pseudo-{kind}'}.get(scale, kind)
+    method = METHOD_NAMES.get(metadata.get('PermutationMethod'), 'method not recorded')
+    scores = kind if metadata.get('MissingData') == 'per_voxel' else {'t': 'v', 'F': 'G'}[kind]
+    name = {'z': scores, 'stat': f'pseudo-{kind}'}.get(scale, kind)
     return {
         'Method': f'permutation, {method}, maximum statistic',
         'Statistic': kind,

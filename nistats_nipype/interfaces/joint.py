@@ -51,6 +51,8 @@ class _Test(NamedTuple):
     sidedness: str
     #: Of the effect and of the error.
     dof: tuple
+    #: Whether it was compared on normal scores.
+    scored: bool
 
     def __str__(self):
         dof = ', '.join(map(str, self.dof[self.kind == 't' :]))
@@ -201,7 +203,8 @@ class CorrectContrasts(SimpleInterface):
         for contrast, found in zip(contrasts, metadata, strict=True):
             dof_effect = partition(matrix, contrast.weights).interest.shape[1]
             dof = dof_effect, dof_error
-            tests.append(_Test(contrast.kind, found['StatisticName'], found['Sidedness'], dof))
+            about = (found[name] for name in ('StatisticName', 'Sidedness'))
+            tests.append(_Test(contrast.kind, *about, dof, found['NullOf'] == 'z'))
         return names, tests
 
     def _gather(self, tests, n_points):
@@ -283,7 +286,7 @@ def _voxelwise(tests, extremes):
         return _as_they_are(tests[0].name.replace('-', '_'), extremes)
     pairs = []
     for test, each in zip(tests, extremes, strict=True):
-        scale = 'z' if test.name in ('v', 'G') else 'r'
+        scale = 'z' if test.scored else 'r'
         about = {'kind': test.kind, 'sidedness': test.sidedness, 'dof': test.dof, 'scale': scale}
         pairs.append((partial(common_scores, **about), each))
     return _Family(

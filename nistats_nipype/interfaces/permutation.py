@@ -43,7 +43,8 @@ class Permute(SimpleInterface):
         request = load_request(self.inputs)
         chunk = permute(**request.arguments, **request.chunk)
         fwhm = self.inputs.variance_fwhm_mm or None
-        self._results['chunk_file'] = save_chunk(chunk, self.inputs, runtime, VarianceFWHM=fwhm)
+        measured = {'VarianceFWHM': fwhm, 'MissingData': self.inputs.missing}
+        self._results['chunk_file'] = save_chunk(chunk, self.inputs, runtime, **measured)
         return runtime
 
 

@@ -107,7 +107,9 @@ class PlotStatMap(_Figure):
 
 
 class _PlotSubjectsInputSpec(_FigureInputSpec):
-    in_files = InputMultiObject(File(exists=True), mandatory=True, desc='one 3D map per subject')
+    in_files = InputMultiObject(
+        File(exists=True), mandatory=True, desc='3D maps, one per subject, or one 4D file'
+    )
     tmap_files = InputMultiObject(
         File(exists=True), desc='t maps of the same subjects, drawn in place of in_files'
     )
@@ -117,6 +119,12 @@ class _PlotSubjectsInputSpec(_FigureInputSpec):
         'two-sided', 'positive', 'negative', usedefault=True, desc='which signs are drawn'
     )
     label = traits.Str(desc='name and unit of the values, for the colour bar')
+    max_subjects = traits.Range(
+        low=1,
+        value=240,
+        usedefault=True,
+        desc='of a larger group so many are drawn, evenly spread over the list; the title says so',
+    )
 
 
 class PlotSubjects(_Figure):
@@ -137,14 +145,14 @@ class PlotSubjects(_Figure):
         inputs = self.inputs
         paths = inputs.tmap_files if isdefined(inputs.tmap_files) else inputs.in_files
         labels = inputs.labels
-        if not isdefined(labels):
+        if not isdefined(labels) and len(paths) > 1:
             labels = [subject_label(path) or Path(path).name.split('.')[0] for path in paths]
         self._results['figure_file'] = plot_subjects(
             paths,
             self._out_file(runtime, 'subjects'),
-            labels=labels,
+            labels=labels if isdefined(labels) else None,
             threshold=inputs.threshold if isdefined(inputs.threshold) else None,
-            **self._defined('title', 'sidedness', 'label'),
+            **self._defined('title', 'sidedness', 'label', 'max_subjects'),
         )
         return runtime
 

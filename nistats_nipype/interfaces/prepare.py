@@ -149,7 +149,7 @@ class _ApplyMaskOutputSpec(TraitedSpec):
 
 
 class ApplyMask(SimpleInterface):
-    """Pack maps into one file of observations that is read by memory mapping.
+    """Pack maps into one file of observations that is read piece by piece.
 
     Every interface with ``in_files`` and ``mask_file`` takes that file in place of maps.
 

@@ -144,6 +144,14 @@ class _MakeReportInputSpec(BaseInterfaceInputSpec):
         usedefault=True,
         desc='method of the mask, for the text',
     )
+    execution = traits.Dict(
+        traits.Str,
+        traits.Str,
+        usedefault=True,
+        nohash=True,
+        desc='what is to be said of the run beside software versions, such as its plugin; no '
+        'influence on whether the report is made again',
+    )
 
 
 class _MakeReportOutputSpec(TraitedSpec):
@@ -193,7 +201,7 @@ class MakeReport(SimpleInterface):
                 [
                     figure
                     for figure in (
-                        self._figure('subjects', 'The map of every subject'),
+                        self._figure('subjects', 'The maps of the subjects'),
                         self._figure('coverage', 'Number of maps that cover each voxel'),
                     )
                     if figure
@@ -201,7 +209,7 @@ class MakeReport(SimpleInterface):
                 load_table(inputs.losses_file),
             ),
             methods=methods_text(model, preparation, tests, versions, joint),
-            provenance=versions,
+            provenance={**inputs.execution, **versions},
         )
         return runtime
 

@@ -27,8 +27,10 @@ class RelabelInputSpec(BaseInterfaceInputSpec):
     missing = traits.Enum(
         'error',
         'drop_voxel',
+        'per_voxel',
         usedefault=True,
-        desc='refuse missing values, or test complete voxels only',
+        desc='refuse missing values, test complete voxels only, or test each voxel on the maps '
+        'observed there, compared on z of the parametric p',
     )
     zero_is_missing = traits.Bool(
         True, usedefault=True, desc='take exact 0 in a map as missing, as NaN always is'
@@ -73,6 +75,12 @@ class Request(NamedTuple):
     space: object
     arguments: dict
     chunk: dict
+
+    @property
+    def compares_scores(self):
+        """Whether maps are of normal scores: of v and G, or where degrees of freedom vary."""
+        groups = self.arguments['schedule'].groups
+        return groups is not None or self.arguments['missing'] == 'per_voxel'
 
 
 def load_request(inputs):

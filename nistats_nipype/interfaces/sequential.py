@@ -18,6 +18,12 @@ from .request import ChunkInputSpec, load_request
 
 
 class _PermuteSequentialInputSpec(ChunkInputSpec):
+    missing = traits.Enum(
+        'error',
+        'drop_voxel',
+        usedefault=True,
+        desc='refuse missing values, or test complete voxels only',
+    )
     n_stop = traits.Int(
         2,
         usedefault=True,

@@ -69,7 +69,7 @@ class PermuteSpatial(SimpleInterface):
                 inputs.cluster_threshold_unit,
                 request.arguments['design'],
                 request.arguments['contrast'],
-                scores=request.arguments['schedule'].groups is not None,
+                scores=request.compares_scores,
             )
         chunk = permute_spatial(
             **request.arguments,
@@ -100,6 +100,7 @@ class PermuteSpatial(SimpleInterface):
             'TFCE': tfce,
             'Connectivity': inputs.connectivity,
             'VarianceFWHM': inputs.variance_fwhm_mm or None,
+            'MissingData': inputs.missing,
         }
 
 
@@ -167,7 +168,7 @@ class MergeSpatial(SimpleInterface):
         metadata = {
             **schedule,
             **measured[0],
-            **method_metadata(schedule, contrast.kind, str(chunks[0].scale)),
+            **method_metadata({**schedule, **measured[0]}, contrast.kind, str(chunks[0].scale)),
             'Sidedness': side,
             'NumberOfRelabellings': len(null),
             'NumberOfRelabellingsLeftOut': len(table) - len(null),

@@ -67,7 +67,7 @@ class SGEPlugin(BatchPlugin):
             request += ['-pe', self.settings['parallel_env'], str(node.n_procs)]
         resource = self.settings['memory_resource']
         if resource is not None:
-            mem_mb = 1024 * (max(node.mem_gb, LEAST_GB) + _UNUSED_GB)
+            mem_mb = 1024 * (max(node.mem_gb_runtime, LEAST_GB) + _UNUSED_GB)
             request += ['-l', f'{resource}={math.ceil(mem_mb / node.n_procs)}M']
         return request
 

@@ -69,7 +69,7 @@ class SLURMPlugin(BatchPlugin):
         log_file = str(job.task_file.with_suffix('.log')).replace('%', '%%')
         request = [f'--cpus-per-task={node.n_procs}']
         if not any(option.startswith('--mem') for option in options):
-            request.append(f'--mem={math.ceil(1024 * max(node.mem_gb, LEAST_GB))}M')
+            request.append(f'--mem={math.ceil(1024 * max(node.mem_gb_runtime, LEAST_GB))}M')
         printed = run_command(
             *('sbatch', '--parsable', f'--job-name={job.name}', f'--output={log_file}'),
             *(*request, *options, job.task_file.with_suffix('.sh').name),

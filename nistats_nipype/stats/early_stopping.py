@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from ..exceptions import ScheduleError
-from .engines import lowest_tie
+from .engines import POINTS, lowest_tie
 from .glm import split_points
 from .permutation import turn
-from .relabelling import POINTS, prepare
+from .relabelling import prepare
 from .sequential import NONE, Exceedances
 
 #: Relabellings at a time, first; then twice as many each time. No influence on the result.
@@ -62,7 +62,7 @@ def permute_until(
     InputError, DesignError, ContrastError, MissingDataError
         See :func:`nistats_nipype.stats.permutation.permute`.
     """
-    _check(schedule, n_stop)
+    _check(schedule, n_stop, missing)
     task = prepare(
         values, design, contrast, schedule, start, stop, sidedness, missing, labels, None
     )
@@ -97,7 +97,7 @@ def permute_until(
     return Exceedances(task.start, task.stop, rows), task.stat
 
 
-def _check(schedule, n_stop):
+def _check(schedule, n_stop, missing):
     if schedule.exhaustive:
         raise ScheduleError(
             'All relabellings are in the schedule: the test cannot stop before its end.',
@@ -110,6 +110,12 @@ def _check(schedule, n_stop):
             'v and G cannot be tested with early stopping.',
             found='a schedule with variance groups',
             advice='Leave out the variance groups, or use all relabellings.',
+        )
+    if missing == 'per_voxel':
+        raise ScheduleError(
+            'Points with different observations cannot be tested with early stopping.',
+            found="missing='per_voxel'",
+            advice="Choose missing='drop_voxel', or use all relabellings.",
         )
     if n_stop < 1:
         raise ScheduleError(

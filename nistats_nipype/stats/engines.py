@@ -13,6 +13,8 @@ from .methods import (
 
 #: Numbers of relabelled bases that are held at a time, and sign flips; no influence on results.
 _NUMBERS, _FLIPS = 2**21, 2**16
+#: Points of one piece of work at most; no influence on the result.
+POINTS = 4096
 #: Tables of sign flips are made for as many observations at most: those of more, of 16 kB for each
 #: observation, would not stay in the cache.
 _TABLED = 256

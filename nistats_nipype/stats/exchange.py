@@ -1,5 +1,7 @@
 """Which relabellings a design allows, counted, enumerated and drawn."""
 
+from hashlib import blake2b
+
 import numpy as np
 
 from ..exceptions import ScheduleError
@@ -215,7 +217,7 @@ def draw_schedule(
     if exhaustive:
         orders, signs = list_relabellings(tree, rows)
     else:
-        orders, signs = _draw(tree, rows, n_perm, seed)
+        orders, signs = _draw(tree, rows, n_perm, seed, errors)
     return Schedule(
         signs=None if errors == 'exchangeable' else signs,
         orders=None if errors == 'symmetric' else orders,
@@ -311,13 +313,19 @@ def _check_blocks_move(n_possible, tree, design, contrast, errors):
         )
 
 
-def _draw(tree, rows, n_perm, seed):
-    """Orders and signs of the observed labelling and of ``n_perm`` different others."""
+def _draw(tree, rows, n_perm, seed, errors):
+    """Orders and signs of the observed labelling and of ``n_perm`` different others.
+
+    None for the orders of symmetric errors, and for the signs of exchangeable ones.
+    """
     n = len(rows.label)
-    orders = np.empty((n_perm + 1, n), dtype=np.int32)
-    signs = np.empty((n_perm + 1, n), dtype=np.int8)
-    orders[0], signs[0] = np.arange(n), 1
-    seen = {rows.label.tobytes() + rows.polarity.tobytes()}
+    observed = np.arange(n, dtype=np.int32), np.ones(n, dtype=np.int8)
+    unused = {'symmetric': 0, 'exchangeable': 1}.get(errors)
+    kept = [
+        None if index == unused else np.tile(row, (n_perm + 1, 1))
+        for index, row in enumerate(observed)
+    ]
+    seen = {_code(rows.label, rows.polarity)}
     n_words = sum(count_words(tree))
     n_batch = max(1, min(_BATCH, n_perm, _WORDS // n_words))
     counter = 0
@@ -327,11 +335,21 @@ def _draw(tree, rows, n_perm, seed):
             counter += 1
             row[:] = np.random.Philox(key=seed, counter=[0, counter, 0, 0]).random_raw(n_words)
         drawn = read_words(tree, rows, words)
-        labels, states = find_states(rows, *drawn)
-        for order, flips, label, state in zip(*drawn, labels, states, strict=True):
-            code = label.tobytes() + state.tobytes()
+        states = find_states(rows, *drawn)
+        for index, state in enumerate(zip(*states, strict=True)):
+            code = _code(*state)
             if code not in seen:
-                orders[len(seen)], signs[len(seen)] = order, flips
+                for out, each in zip(kept, drawn, strict=True):
+                    if out is not None:
+                        out[len(seen)] = each[index]
                 seen.add(code)
             if len(seen) > n_perm:
-                return orders, signs
+                return kept
+
+
+def _code(label, state):
+    """What tells relabellings apart, in little room.
+
+    Of 10,000 relabellings two share it with a probability below 1e-30.
+    """
+    return blake2b(label.tobytes() + state.tobytes(), digest_size=16).digest()

@@ -1,5 +1,6 @@
 """Least squares at every point; t and F with effect, variance, z and p."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,8 @@ from .welch import check_groups, welch_contrast
 
 #: Points fitted at a time at most, and numbers of observations; no influence on the result.
 BLOCK, NUMBERS = 16384, 2**22
+#: Sets of observations whose geometry is kept at hand, as neighbours share it.
+_PATTERNS = 256
 #: Residual sums of squares below this fraction of the total are rounding: no variance.
 NO_VARIANCE = 1e-20
 
@@ -149,8 +152,9 @@ def fit(values, design, *, missing='error', labels=None, groups=None):
 
     Parameters
     ----------
-    values : ndarray of shape (N, V)
-        Observations, NaN where missing. May be a memory map: it is read in blocks.
+    values : array of shape (N, V)
+        Observations, NaN where missing. They are read row by row, and in blocks of points, so
+        that they need not be in memory; see :class:`~nistats_nipype.images.packed.PackedMaps`.
     design : array-like of shape (N, P)
         Design matrix.
     missing : {'error', 'drop_voxel', 'per_voxel'}, default 'error'
@@ -194,17 +198,25 @@ def fit(values, design, *, missing='error', labels=None, groups=None):
         groups=groups,
         group_squares=None if groups is None else np.full((groups.max() + 1, n_points), np.nan),
     )
-    for kept, points in zip(patterns, points_of_patterns(pattern, len(patterns)), strict=True):
-        rows = np.flatnonzero(kept)
-        dof = len(rows) - rank(design[rows])
-        if dof < 1:
-            pattern[points] = -1
-            continue
-        inverse = pseudo_inverse(design[rows])
-        for where in split_points(points, len(rows)):
-            block = np.asarray(values[np.ix_(rows, where)], dtype=np.float64)
-            _fit_block(model, block, rows, where, design, inverse, dof)
+    fitted = np.flatnonzero(pattern >= 0)
+    geometry = lru_cache(_PATTERNS)(lambda number: _geometry(design, patterns[number]))
+    for where in split_points(fitted, n_observations):
+        block = np.asarray(values[:, where], dtype=np.float64)
+        for number in np.unique(pattern[where]):
+            rows, inverse, dof = geometry(number)
+            here = np.flatnonzero(pattern[where] == number)
+            if dof < 1:
+                pattern[where[here]] = -1
+            else:
+                part = block if len(rows) * len(here) == block.size else block[np.ix_(rows, here)]
+                _fit_block(model, part, rows, where[here], design, inverse, dof)
     return model
+
+
+def _geometry(design, kept):
+    """Rows of a set of observations, the pseudoinverse of their design, and its dof."""
+    rows = np.flatnonzero(kept)
+    return rows, pseudo_inverse(design[rows]), len(rows) - rank(design[rows])
 
 
 def _fit_block(model, block, rows, where, design, inverse, dof):

@@ -88,7 +88,7 @@ def find_patterns(values, usable):
     Parameters
     ----------
     values : ndarray of shape (N, V)
-        Observations; NaN is missing. It is read row by row.
+        Observations; NaN is missing. They are read row by row.
     usable : ndarray of shape (V,), bool
         Points that count.
 
@@ -105,18 +105,26 @@ def find_patterns(values, usable):
     >>> patterns.tolist(), pattern.tolist()
     ([[False, False], [True, True]], [1, 0, 1])
     """
-    n_observations = len(values)
-    # One bit for each observation, the first the highest, so that bytes sort as patterns do.
-    packed = np.zeros((int(usable.sum()), -(-n_observations // 8)), dtype=np.uint8)
-    for index, row in enumerate(values):
-        seen = ~np.isnan(row[usable])
-        packed[:, index // 8] |= seen.astype(np.uint8) << np.uint8(7 - index % 8)
-    keys = packed.view(f'V{packed.shape[1]}').ravel()
-    kinds, number = np.unique(keys, return_inverse=True)
-    rows = np.frombuffer(kinds.tobytes(), dtype=np.uint8).reshape(len(kinds), -1)
-    patterns = np.unpackbits(rows, axis=1, count=n_observations).astype(bool)
     pattern = np.full(values.shape[1], -1, dtype=np.int32)
+    number, n_patterns = np.zeros(int(usable.sum()), dtype=np.int32), 1
+    incomplete = False
+    for row in values:
+        seen = ~np.isnan(row[usable])
+        if seen.all():
+            continue
+        incomplete = True
+        # Sets that differ in this observation part, those without it first, which keeps the order.
+        number = 2 * number + seen
+        present = np.zeros(2 * n_patterns, dtype=np.int32)
+        present[number] = 1
+        number = (np.cumsum(present, dtype=np.int32) - 1)[number]
+        n_patterns = int(present.sum())
+    patterns = np.ones((n_patterns, len(values)), dtype=bool)
     pattern[usable] = number
+    if incomplete:
+        example = np.flatnonzero(usable)[np.unique(number, return_index=True)[1]]
+        for index, row in enumerate(values):
+            patterns[:, index] = ~np.isnan(row[example])
     return patterns, pattern
 
 

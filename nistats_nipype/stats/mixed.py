@@ -123,6 +123,20 @@ def check_variances(variances, values, labels=None):
             )
 
 
+class _Both:
+    """Rows of the effects, missing where the variance is; made one by one."""
+
+    def __init__(self, values, variances):
+        self.values, self.variances, self.shape = values, variances, values.shape
+
+    def __len__(self):
+        return len(self.values)
+
+    def __iter__(self):
+        for row, variance in zip(self.values, self.variances, strict=True):
+            yield np.where(np.isnan(variance), np.nan, row)
+
+
 def fit(values, variances, design, *, method='reml', missing='error', labels=None, num_threads=1):
     """Fit a linear model of effects whose within-observation variances are known.
 
@@ -199,8 +213,8 @@ def fit(values, variances, design, *, method='reml', missing='error', labels=Non
     (n_observations, n_points), n_columns = values.shape, design.shape[1]
     check_rows(design, n_observations)
     check_variances(variances, values, labels)
-    values = np.where(np.isnan(variances), np.nan, values)
-    patterns, pattern = find_patterns(values, check_missing(values, missing, labels))
+    both = _Both(values, variances)
+    patterns, pattern = find_patterns(both, check_missing(both, missing, labels))
     model = MixedFit(
         beta=np.full((n_columns, n_points), np.nan),
         covariance=np.full((n_columns * (n_columns + 1) // 2, n_points), np.nan),

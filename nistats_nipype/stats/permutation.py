@@ -19,8 +19,9 @@ class Chunk(NamedTuple):
     """What a range of relabellings contributes; chunks of one schedule can be merged.
 
     t and F are kept as partial correlations r in [-1, 1] (F: multiple correlation in [0, 1]),
-    of which they are increasing functions; v and G, whose degrees of freedom vary, as normal
-    scores of their parametric p; pseudo-t as it is.
+    of which they are increasing functions; v and G, and t and F of different observations at
+    each point, whose degrees of freedom vary, as normal scores of their parametric p; pseudo-t
+    as it is.
 
     Attributes
     ----------
@@ -109,8 +110,8 @@ def permute(
 
     Parameters
     ----------
-    values : ndarray of shape (N, V)
-        Observations, NaN where missing. May be a memory map: it is read in blocks.
+    values : array of shape (N, V)
+        Observations, NaN where missing; see :func:`nistats_nipype.stats.glm.fit`.
     design : array-like of shape (N, P)
         Design matrix.
     contrast : array-like of shape (P,) or (Q, P)
@@ -121,8 +122,9 @@ def permute(
         Rows of the schedule to compute; all by default.
     sidedness : {'two-sided', 'positive', 'negative'}, default 'two-sided'
         Side of the counts for t. F has one side only.
-    missing : {'error', 'drop_voxel'}, default 'error'
-        'drop_voxel' tests the points that all observations have.
+    missing : {'error', 'drop_voxel', 'per_voxel'}, default 'error'
+        'drop_voxel' tests the points that all observations have; 'per_voxel' tests each point on
+        the observations that it has, see :mod:`nistats_nipype.stats.partial`.
     labels : sequence of N str, optional
         Names of the observations, for errors.
     smooth_variance : callable, optional
@@ -140,7 +142,8 @@ def permute(
     ScheduleError
         If the schedule does not fit the design, or has no such rows.
     InputError
-        If ``missing`` is 'per_voxel', or if no point has a statistic.
+        If no point has a statistic, or the variance is to be smoothed where ``missing`` is
+        'per_voxel'.
     DesignError, ContrastError, MissingDataError
         See :func:`nistats_nipype.stats.glm.fit` and
         :func:`nistats_nipype.stats.glm.contrast`.
@@ -176,11 +179,12 @@ def permute(
         observed=np.full(n_points, np.nan),
         stat=task.stat,
     )
+    partial = missing == 'per_voxel'
     whole_maps = smooth_variance is not None
     with ThreadPoolExecutor(num_threads) as pool:
-        if whole_maps:
+        if whole_maps or partial:
             chunk.observed[task.tested] = task.engine.observed_map(task.blocks, pool)
-            chunk = chunk._replace(stat=chunk.observed)
+            chunk = chunk._replace(stat=chunk.observed if whole_maps else task.stat)
         else:
             observed = list(pool.map(task.engine.observe, task.blocks))
             chunk.observed[task.tested] = np.concatenate(observed)
@@ -190,8 +194,11 @@ def permute(
             chunk.maxima[0] = np.nanmax(observed)
             chunk.counts[task.tested] += 1
         limits = lowest_tie(observed, chunk.scale)
-        add = _add_maps if whole_maps else _add_extremes
-        add(chunk, task, limits, pool)
+        if partial:
+            _add_parts(chunk, task, pool)
+        else:
+            add = _add_maps if whole_maps else _add_extremes
+            add(chunk, task, limits, pool)
     return chunk
 
 
@@ -229,6 +236,19 @@ def _load_batches(engine, rows):
     """Relabellings, as many at a time as the engine holds."""
     for low in range(0, len(rows), engine.batch):
         yield engine.load(rows[low : low + engine.batch])
+
+
+def _add_parts(chunk, task, pool):
+    """Add the relabellings of a chunk, part by part of the points."""
+    rows = np.arange(max(chunk.start, 1), chunk.stop)
+    if not rows.size:
+        return
+    for part in task.engine.parts:
+        found = task.engine.extremes_of(part, rows, chunk.side, pool)
+        maxima = chunk.maxima[rows - chunk.start]
+        chunk.maxima[rows - chunk.start] = np.maximum(maxima, found[0])
+        chunk.counts[part.points] += found[1]
+        chunk.left_out[part.points] += found[2]
 
 
 def _add_maps(chunk, task, limits, pool):

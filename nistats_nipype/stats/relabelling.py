@@ -8,12 +8,10 @@ from ..exceptions import InputError, ScheduleError
 from . import glm
 from .design import check_design
 from .distributions import SIDES
-from .engines import Correlations, PseudoStatistics, Scores
+from .engines import POINTS, Correlations, PseudoStatistics, Scores
 from .methods import make_method
+from .partial import PartialScores, list_parts
 from .welch import make_geometry
-
-#: Points of one piece of work at most; no influence on the result.
-POINTS = 4096
 
 
 class Task(NamedTuple):
@@ -21,7 +19,7 @@ class Task(NamedTuple):
 
     Attributes
     ----------
-    engine : Correlations, Scores or PseudoStatistics
+    engine : Correlations, Scores, PartialScores or PseudoStatistics
         What is computed for a relabelling.
     side : int
         What is compared: 0 for both sides (and F), 1 for the upper, -1 for the lower.
@@ -34,7 +32,7 @@ class Task(NamedTuple):
         Points that have a statistic.
     """
 
-    engine: Correlations | Scores
+    engine: Correlations | Scores | PartialScores
     side: int
     start: int
     stop: int
@@ -73,9 +71,12 @@ def prepare(values, design, contrast, schedule, start, stop, sidedness, missing,
             advice='Look at the maps: they may be empty or copies of one another.',
         )
     signed = not is_f(method.split)
-    if schedule.groups is not None:
+    if schedule.groups is not None and missing != 'per_voxel':
         geometry = make_geometry(method.split, schedule.groups)
         engine = Scores(values, method, schedule, signed, geometry)
+    elif missing == 'per_voxel':
+        parts = list_parts(values, model, tested, design, contrast, schedule)
+        engine = PartialScores(values, schedule, parts, contrast, signed)
     elif smooth is not None:
         engine = PseudoStatistics(values, method, schedule, signed, _on(tested, stat.size, smooth))
     else:
@@ -118,12 +119,12 @@ def _check_request(schedule, start, stop, missing, smooth):
             found=f'{start} to {stop - 1}',
             expected=f'rows among 0 to {schedule.n_relabellings - 1}',
         )
-    if missing == 'per_voxel':
+    if missing == 'per_voxel' and smooth is not None:
         raise InputError(
-            'Points with missing values cannot be permuted.',
+            'The variance is not smoothed over points with different observations.',
             found="missing='per_voxel'",
-            expected='the same observations at every point, as a relabelling moves all of them',
-            advice="Choose missing='drop_voxel', or a mask of the points that all maps cover.",
+            expected='the same observations at every point',
+            advice="Choose missing='drop_voxel', or leave the variance as it is.",
         )
     if schedule.groups is not None and smooth is not None:
         raise InputError(

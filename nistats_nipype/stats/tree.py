@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -333,21 +334,32 @@ def read_words(tree, rows, words):
     orders = iter(words[:, :n_orders].T)
     flips = iter((words[:, n_orders:] >> np.uint64(63)).astype(np.int8).T * 2 - 1)
 
-    def read(block, flip):
+    read = _Reader(rows, len(words), orders, flips)
+    return _to_observations(tree, *read(tree, rows.flip))
+
+
+class _Reader(NamedTuple):
+    """Reads words branch by branch. A function inside another, calling itself, would keep them."""
+
+    rows: Rows
+    n_relabellings: int
+    orders: Iterator
+    flips: Iterator
+
+    def __call__(self, block, flip):
         if not block.branches:
-            return np.zeros((len(words), 1), np.int32), np.ones((len(words), 1), np.int8)
+            shape = self.n_relabellings, 1
+            return np.zeros(shape, np.int32), np.ones(shape, np.int8)
         starts = _starts(block)[None]
-        if block.exchanged and rows.permute:
-            keys = np.stack([next(orders) for _ in block.branches], axis=1)
+        if block.exchanged and self.rows.permute:
+            keys = np.stack([next(self.orders) for _ in block.branches], axis=1)
             starts = starts[0][np.argsort(keys, axis=1, kind='stable')]
         parts = []
         for branch, unit in zip(block.branches, _units(block, flip), strict=True):
-            sign = next(flips)[:, None] if unit else np.int8(1)
-            places, signs = read(branch, flip and not unit)
+            sign = next(self.flips)[:, None] if unit else np.int8(1)
+            places, signs = self(branch, flip and not unit)
             parts.append((places, signs * sign))
         return _compose(starts, parts)
-
-    return _to_observations(tree, *read(tree, rows.flip))
 
 
 def _to_observations(tree, places, signs):

@@ -6,6 +6,7 @@ import re
 import numpy as np
 
 from ..exceptions import InputError
+from ..images.volumes import count_volumes, iter_volumes
 from . import brains
 from .layout import bar_ends, slice_mosaic, subject_grid
 from .style import (
@@ -17,6 +18,10 @@ from .style import (
 )
 
 __all__ = ['plot_coverage', 'plot_subjects']
+
+#: Maps in the figure of all subjects: 20 rows. It takes 0.5 MB of memory for each, and a figure
+#: of thousands is more than libraries, and readers, can take.
+MAX_SUBJECTS = 240
 
 #: Colours of voxels that few to all but one of the maps cover, and that all cover.
 _PARTIAL_COVERAGE = ('#5e0b0b', '#a8230f', '#dd5022', '#f9a468')
@@ -34,13 +39,14 @@ def plot_subjects(
     sidedness='two-sided',
     vmax=None,
     label=None,
+    max_subjects=MAX_SUBJECTS,
 ):
     """Draw the maps of all subjects side by side, with one range of colours.
 
     Parameters
     ----------
     stat_files : sequence of path-like
-        3D maps in MNI space, one per subject; the grids may differ.
+        3D maps in MNI space, one per subject, whose grids may differ; or a single 4D file.
     out_file : path-like
         ``.png``, ``.svg`` or ``.pdf``.
     labels : sequence of str, optional
@@ -58,6 +64,8 @@ def plot_subjects(
         percentile of the subjects, so that one odd voxel does not blank the others.
     label : str, optional
         Quantity and unit; by default from the ``stat`` entity of the first file name.
+    max_subjects : int, default=240
+        Of a larger group so many are drawn, evenly spread over the list; the title says so.
 
     Returns
     -------
@@ -70,18 +78,23 @@ def plot_subjects(
         If there are no maps, not as many labels as maps, or an unknown view or side.
     """
     stat_files = list(stat_files)
-    labels = _subject_labels(stat_files) if labels is None else [str(name) for name in labels]
-    if not stat_files or len(labels) != len(stat_files):
+    n_subjects = len(stat_files) if len(stat_files) != 1 else count_volumes(stat_files)
+    if labels is None:
+        labels = _subject_labels(stat_files if len(stat_files) > 1 else stat_files * n_subjects)
+    if not n_subjects or len(labels) != n_subjects:
         raise InputError(
             'The subjects cannot be drawn.',
-            found=f'{len(stat_files)} maps and {len(labels)} labels',
+            found=f'{n_subjects} maps and {len(labels)} labels',
             expected='at least one map, and one label per map',
         )
     check_sidedness(sidedness)
     brains.check_direction(display_mode)
+    drawn = spread(n_subjects, max_subjects)
+    if len(drawn) < n_subjects:
+        part = f'{len(drawn)} of {n_subjects:,} maps, evenly spread over the list'
+        title = f'{title}: {part}' if title else part
     views, extremes = [], []
-    for path in stat_files:  # one at a time: a large group does not fit in memory
-        brain = brains.load_brain(path)
+    for brain in _brains(stat_files, drawn):  # one at a time: a large group does not fit in memory
         kept = np.abs(brain.data[np.isfinite(brain.data) & (brain.data != 0)])
         extremes.append(np.percentile(kept, 99.9) if kept.size else 0.0)
         view = brains.project(
@@ -90,16 +103,39 @@ def plot_subjects(
         views.append(view)
     vmax = vmax or max(*extremes, 1.05 * (threshold or 0.0)) or 1.0
     with subject_grid(out_file, len(views), title, display_mode) as (figure, boxes, bar):
-        for view, name, box in zip(views, labels, boxes, strict=True):
+        for view, index, box in zip(views, drawn, boxes, strict=True):
             axes = figure.add_axes(box)
             brains.draw_glass_brain(axes, display_mode, view, vmax, scale=0.3, letters=False)
             # A title of the axes would make matplotlib look for ticks to keep clear of.
             place = {'transform': axes.transAxes, 'ha': 'center', 'va': 'bottom'}
-            axes.text(0.5, 1.015, name, fontsize=7.5, color=INK, **place)
+            axes.text(0.5, 1.015, str(labels[index]), fontsize=7.5, color=INK, **place)
         quantity = describe_quantity(stat_files[0]) if label is None else label
         ends = bar_ends(vmax, sidedness, signed=True)
         add_colorbar(figure, bar, vmax, quantity, threshold=threshold, **ends)
     return os.path.abspath(out_file)
+
+
+def spread(n_items, n_chosen):
+    """Choose items evenly, the first and the last among them; all if there are no more.
+
+    Examples
+    --------
+    >>> spread(10, 4), spread(3, 4)
+    ([0, 3, 6, 9], [0, 1, 2])
+    """
+    n_chosen = min(n_items, n_chosen)
+    return [index * (n_items - 1) // max(1, n_chosen - 1) for index in range(n_chosen)]
+
+
+def _brains(stat_files, chosen):
+    """Maps of a list of 3D files, or volumes of a 4D file, on canonical axes."""
+    if len(stat_files) > 1:
+        yield from (brains.load_brain(stat_files[index]) for index in chosen)
+        return
+    chosen = set(chosen)
+    for index, (_, volume) in enumerate(iter_volumes(stat_files)):
+        if index in chosen:
+            yield brains.to_canonical(*volume)
 
 
 def plot_coverage(coverage_file, n_maps, out_file, *, title=None, bg_file=None, cut_coords=None):

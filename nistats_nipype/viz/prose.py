@@ -371,6 +371,11 @@ def _test_text(entry):
                 f' Corrected p are {tail["Method"]} (Winkler et al. 2016, '
                 'https://doi.org/10.1016/j.neuroimage.2016.05.068).'
             )
+        if permutation.get('MissingData') == 'per_voxel':
+            text += (
+                ' Relabellings moved the maps observed at each voxel, and were compared on the z '
+                'of the parametric p, as the degrees of freedom vary.'
+            )
         if permutation['NumberOfVoxelsNotTested']:
             text += (
                 f' {permutation["NumberOfVoxelsNotTested"]:,} voxels with missing values or '

@@ -19,6 +19,7 @@ from ..interfaces import (
 )
 from ..interfaces.names import CORRECTED
 from .levels import check_levels, check_reach
+from .nodes import make_node
 from .permutation import init_permutation_wf
 from .spatial import CLUSTER_OUTPUTS, TFCE_OUTPUTS, init_spatial_wf, list_corrections
 
@@ -91,8 +92,8 @@ def init_contrast_wf(
     sidedness : {'two-sided', 'positive', 'negative'}, default 'two-sided'
         Side of t; F has one side.
     missing : {'error', 'drop_voxel', 'per_voxel'}, default 'error'
-        Policy of the fit. With 'per_voxel', the permutation test covers complete
-        voxels only, and says so in its metadata.
+        Policy of the fit and of the permutation test. With 'per_voxel', both use the maps
+        observed at each voxel, and relabellings are compared on z of the parametric p.
     alpha_uncorrected, alpha_fwe : float, defaults 0.001 and 0.05
         Levels of the thresholded maps.
     cluster_threshold : int, default 0
@@ -175,11 +176,11 @@ def init_contrast_wf(
     inputnode = pe.Node(niu.IdentityInterface(_INPUTS, mandatory_inputs=False), name='inputnode')
     fields += ['summary_file']
     outputnode = pe.Node(niu.IdentityInterface([*fields, 'section_file']), name='outputnode')
-    define = pe.Node(
+    define = make_node(
         DefineContrast(name=contrast_name, definition=definition), name='define_contrast'
     )
-    compute = pe.Node(ComputeContrast(sidedness=sidedness), name='compute_contrast', mem_gb=1)
-    summarize = pe.Node(SummarizeContrast(), name='summarize_contrast')
+    compute = make_node(ComputeContrast(sidedness=sidedness), name='compute_contrast')
+    summarize = make_node(SummarizeContrast(), name='summarize_contrast')
     workflow = pe.Workflow(name=name or f'contrast_{contrast_label(contrast_name)}_wf')
     workflow.connect([
         (inputnode, define, [('design_file', 'design_file')]),
@@ -200,7 +201,7 @@ def init_contrast_wf(
     }
     title = f'{contrast_name}: z, p < {alpha_uncorrected:g} uncorrected'
     _add_threshold(workflow, 'uncorrected', title, method='fpr', alpha=alpha_uncorrected, **shape)
-    plot_slices = pe.Node(PlotStatMap(title=title, label='z'), name='plot_slices', mem_gb=1)
+    plot_slices = make_node(PlotStatMap(title=title, label='z'), name='plot_slices')
     workflow.connect([
         (workflow.get_node('threshold_uncorrected'), plot_slices, [
             ('thresholded_file', 'in_file'),
@@ -211,7 +212,7 @@ def init_contrast_wf(
         test = {
             'n_chunks': n_chunks,
             'sidedness': sidedness,
-            'missing': 'error' if missing == 'error' else 'drop_voxel',
+            'missing': missing,
             'tail': tail,
             'variance_fwhm_mm': variance_fwhm_mm,
             'omp_nthreads': omp_nthreads,
@@ -247,9 +248,9 @@ def _add_threshold(workflow, label, title, **parameters):
         workflow.get_node,
         ('inputnode', 'outputnode', 'define_contrast', 'compute_contrast', 'summarize_contrast'),
     )
-    threshold = pe.Node(Threshold(**parameters), name=f'threshold_{label}')
-    table = pe.Node(TableClusters(), name=f'table_{label}')
-    plot = pe.Node(PlotGlassBrain(title=title, label='z'), name=f'plot_{label}', mem_gb=1)
+    threshold = make_node(Threshold(**parameters), name=f'threshold_{label}')
+    table = make_node(TableClusters(), name=f'table_{label}')
+    plot = make_node(PlotGlassBrain(title=title, label='z'), name=f'plot_{label}')
     workflow.connect([
         (inputnode, threshold, [('mask_file', 'mask_file')]),
         (define, threshold, [('contrast_file', 'contrast_file')]),
@@ -267,15 +268,14 @@ def _add_threshold(workflow, label, title, **parameters):
 
 def _add_permutation(workflow, permutation_wf, contrast_name, alpha):
     """Connect permutation inference and draw what it gives."""
-    plot_null = pe.Node(PlotNull(alpha=alpha), name='plot_null')
-    plot_cor_z = pe.Node(
+    plot_null = make_node(PlotNull(alpha=alpha), name='plot_null')
+    plot_cor_z = make_node(
         PlotGlassBrain(
             title=f'{contrast_name}: cor_z_score, p < {alpha:g} corrected',
             label='z of corrected p',
             threshold=NormalDist().inv_cdf(1 - alpha),
         ),
         name='plot_cor_z',
-        mem_gb=1,
     )
     inputnode, outputnode, define, summarize = map(
         workflow.get_node, ('inputnode', 'outputnode', 'define_contrast', 'summarize_contrast')
@@ -350,7 +350,7 @@ def _add_spatial(workflow, spatial_wf, corrections):
 
 def _add_sink(workflow, out_dir, fields):
     """Copy results, figures and metadata to the results folder."""
-    ds_contrast = pe.Node(SinkContrast(out_dir=str(out_dir)), name='ds_contrast')
+    ds_contrast = make_node(SinkContrast(out_dir=str(out_dir)), name='ds_contrast')
     outputnode = workflow.get_node('outputnode')
     permutation_wf = workflow.get_node('permutation_wf')
     metadata = {'contrast': 'compute_contrast', 'uncorrected': 'threshold_uncorrected'}

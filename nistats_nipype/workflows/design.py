@@ -1,9 +1,8 @@
 """The step of a second-level analysis that makes the design."""
 
-from nipype.pipeline import engine as pe
-
 from ..exceptions import InputError
 from ..interfaces import BuildDesign, ReadDesign
+from .nodes import make_node
 
 #: Inputs of the step, by where the design is from.
 _INPUTS = {
@@ -49,7 +48,7 @@ def make_design_node(formula=None, design_from='formula'):
         )
     fields = list(_INPUTS[design_from])
     if design_from != 'formula':
-        return pe.Node(ReadDesign(), name='build_design'), fields
+        return make_node(ReadDesign(), name='build_design'), fields
     if formula is None:
-        return pe.Node(BuildDesign(), name='build_design'), []
-    return pe.Node(BuildDesign(formula=formula), name='build_design'), fields
+        return make_node(BuildDesign(), name='build_design'), []
+    return make_node(BuildDesign(formula=formula), name='build_design'), fields

@@ -4,6 +4,7 @@ from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from ..interfaces import DrawSchedule, FitTails, MergePermutations, Permute
+from .nodes import make_node
 
 _OUTPUTS = [
     'stat_file',
@@ -66,8 +67,9 @@ def init_permutation_wf(
         :func:`nistats_nipype.stats.methods.make_method`.
     sidedness : {'two-sided', 'positive', 'negative'}, default 'two-sided'
         Side of t; F has one side.
-    missing : {'error', 'drop_voxel'}, default 'error'
-        Refuse missing values, or test complete voxels only.
+    missing : {'error', 'drop_voxel', 'per_voxel'}, default 'error'
+        Refuse missing values, test complete voxels only, or test each voxel on the maps
+        observed there.
     zero_is_missing : bool, default True
         Whether exact 0 in a map is a missing value; packed observations are settled.
     tail : {'none', 'gpd', 'gamma'}, default 'none'
@@ -133,10 +135,9 @@ def init_permutation_wf(
     outputnode = pe.Node(
         niu.IdentityInterface([*_OUTPUTS, *(name for _, name in _SCHEDULE)]), name='outputnode'
     )
-    draw_schedule = pe.Node(
+    draw_schedule = make_node(
         DrawSchedule(n_perm=n_perm, seed=seed, errors=errors, method=method),
         name='draw_schedule',
-        mem_gb=0.5,
     )
     test = {
         'sidedness': sidedness,
@@ -144,18 +145,16 @@ def init_permutation_wf(
         'zero_is_missing': zero_is_missing,
         'num_threads': omp_nthreads,
     }
-    permute = pe.MapNode(
+    permute = make_node(
         Permute(n_chunks=n_chunks, variance_fwhm_mm=variance_fwhm_mm, **test),
         iterfield=['chunk'],
         name='permute',
         n_procs=omp_nthreads,
-        mem_gb=1,
     )
     permute.inputs.chunk = list(range(n_chunks))
-    merge_permutations = pe.Node(
+    merge_permutations = make_node(
         MergePermutations(sidedness=sidedness, tail=tail, fdr_method=fdr_method),
         name='merge_permutations',
-        mem_gb=1,
     )
     workflow = pe.Workflow(name=name)
     workflow.connect([
@@ -174,9 +173,7 @@ def init_permutation_wf(
         (merge_permutations, outputnode, [(field, field) for field in _OUTPUTS]),
     ])  # fmt: skip
     if tail != 'none' and not variance_fwhm_mm:
-        fit_tails = pe.Node(
-            FitTails(tail=tail, **test), name='fit_tails', n_procs=omp_nthreads, mem_gb=1
-        )
+        fit_tails = make_node(FitTails(tail=tail, **test), name='fit_tails', n_procs=omp_nthreads)
         workflow.connect([
             (inputnode, fit_tails, [(field, field) for field in _TEST]),
             (draw_schedule, fit_tails, [('schedule_file', 'schedule_file')]),

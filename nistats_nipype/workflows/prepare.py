@@ -4,6 +4,7 @@ from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from ..interfaces import ApplyMask, ComputeMask, Smooth
+from .nodes import make_node
 
 
 def init_prepare_wf(
@@ -67,14 +68,13 @@ def init_prepare_wf(
         niu.IdentityInterface(['observations_file', 'mask_file', 'coverage_file', 'losses_file']),
         name='outputnode',
     )
-    compute_mask = pe.Node(
+    compute_mask = make_node(
         ComputeMask(
             method=mask_method, min_coverage=min_coverage, zero_is_missing=zero_is_missing
         ),
         name='compute_mask',
-        mem_gb=1,
     )
-    apply_mask = pe.Node(ApplyMask(zero_is_missing=zero_is_missing), name='apply_mask', mem_gb=1)
+    apply_mask = make_node(ApplyMask(zero_is_missing=zero_is_missing), name='apply_mask')
     workflow = pe.Workflow(name=name)
     workflow.connect([
         (inputnode, compute_mask, [('in_files', 'in_files'),
@@ -88,9 +88,7 @@ def init_prepare_wf(
     if not fwhm_mm:
         workflow.connect(inputnode, 'in_files', apply_mask, 'in_files')
         return workflow
-    smooth = pe.Node(
-        Smooth(fwhm_mm=fwhm_mm, zero_is_missing=zero_is_missing), name='smooth', mem_gb=1
-    )
+    smooth = make_node(Smooth(fwhm_mm=fwhm_mm, zero_is_missing=zero_is_missing), name='smooth')
     workflow.connect([
         (inputnode, smooth, [('in_files', 'in_files')]),
         (compute_mask, smooth, [('mask_file', 'mask_file')]),

@@ -20,6 +20,7 @@ from ..interfaces import (
 )
 from .contrast import init_contrast_wf
 from .design import make_design_node
+from .nodes import make_node
 from .prepare import init_prepare_wf
 
 
@@ -216,10 +217,8 @@ def init_second_level_wf(
     )
     build_design, fields = make_design_node(formula, design_from)
     workflow.connect([(inputnode, build_design, [(name, name) for name in ('in_files', *fields)])])
-    fit_glm = pe.Node(
-        FitGLM(missing=missing, zero_is_missing=zero_is_missing), name='fit_glm', mem_gb=1
-    )
-    report = pe.Node(
+    fit_glm = make_node(FitGLM(missing=missing, zero_is_missing=zero_is_missing), name='fit_glm')
+    report = make_node(
         MakeReport(title=title, fwhm_mm=fwhm_mm, mask_method=mask_method), name='make_report'
     )
     list_sections = pe.Node(niu.Merge(len(contrasts)), name='list_sections')
@@ -239,7 +238,7 @@ def init_second_level_wf(
     ])  # fmt: skip
     groups = inputnode
     if auto_variance_groups:
-        groups = pe.Node(DefineVarianceGroups(), name='define_variance_groups')
+        groups = make_node(DefineVarianceGroups(), name='define_variance_groups')
         workflow.connect(inputnode, 'blocks_file', groups, 'blocks_file')
     workflow.connect(groups, 'variance_groups_file', fit_glm, 'variance_groups_file')
     contrast_wfs = []
@@ -324,11 +323,11 @@ def _add_report(workflow, contrast_wfs, subject_threshold):
     inputnode, prepare_wf, design, fit_glm, report = map(
         workflow.get_node, ('inputnode', 'prepare_wf', 'build_design', 'fit_glm', 'make_report')
     )
-    plot_subjects = pe.Node(PlotSubjects(), name='plot_subjects', mem_gb=1)
+    plot_subjects = make_node(PlotSubjects(), name='plot_subjects')
     if subject_threshold is not None:
         plot_subjects.inputs.threshold = subject_threshold
-    plot_coverage = pe.Node(PlotCoverage(), name='plot_coverage', mem_gb=1)
-    plot_design = pe.Node(PlotDesign(), name='plot_design', mem_gb=1)
+    plot_coverage = make_node(PlotCoverage(), name='plot_coverage')
+    plot_design = make_node(PlotDesign(), name='plot_design')
     list_contrasts = pe.Node(niu.Merge(len(contrast_wfs)), name='list_contrasts')
     for index, contrast_wf in enumerate(contrast_wfs, start=1):
         workflow.connect(contrast_wf, 'outputnode.contrast_file', list_contrasts, f'in{index}')
@@ -350,7 +349,7 @@ def _add_report(workflow, contrast_wfs, subject_threshold):
 
 def _add_joint(workflow, contrast_wfs, joint, tail, out_dir):
     """Correct over voxels and contrasts together."""
-    correct = pe.Node(CorrectContrasts(tail=tail), name='correct_contrasts', mem_gb=1)
+    correct = make_node(CorrectContrasts(tail=tail), name='correct_contrasts')
     sources = {'': 'permutation_wf'}
     if contrast_wfs[0].get_node('spatial_wf') is not None:
         sources['spatial_'] = 'spatial_wf'
@@ -372,7 +371,7 @@ def _add_joint(workflow, contrast_wfs, joint, tail, out_dir):
         (correct, report, [('metadata_file', 'contrasts_metadata_file')]),
     ])  # fmt: skip
     if out_dir is not None:
-        ds_joint = pe.Node(SinkJoint(out_dir=out_dir), name='ds_joint')
+        ds_joint = make_node(SinkJoint(out_dir=out_dir), name='ds_joint')
         workflow.connect([
             (list_contrasts, ds_joint, [('out', 'contrast_files')]),
             (correct, ds_joint, [
@@ -383,7 +382,7 @@ def _add_joint(workflow, contrast_wfs, joint, tail, out_dir):
 
 def _add_sink(workflow, out_dir):
     """Copy what all contrasts share to the results folder."""
-    ds_group = pe.Node(SinkGroup(out_dir=out_dir), name='ds_group')
+    ds_group = make_node(SinkGroup(out_dir=out_dir), name='ds_group')
     ds_group.inputs.figure_names = ['subjects', 'coverage', 'design']
     figures = pe.Node(niu.Merge(3), name='list_figures')
     for index, name in enumerate(('subjects', 'coverage', 'design'), start=1):

@@ -4,6 +4,7 @@ from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from ..interfaces import MergeSpatial, PermuteSpatial
+from .nodes import make_node
 
 _INPUTS = [
     'in_files',
@@ -91,7 +92,7 @@ def init_spatial_wf(
     fields += TFCE_OUTPUTS if tfce else []
     inputnode = pe.Node(niu.IdentityInterface(_INPUTS), name='inputnode')
     outputnode = pe.Node(niu.IdentityInterface(fields), name='outputnode')
-    permute_spatial = pe.MapNode(
+    permute_spatial = make_node(
         PermuteSpatial(
             tfce=tfce,
             connectivity=connectivity,
@@ -105,14 +106,11 @@ def init_spatial_wf(
         iterfield=['chunk'],
         name='permute_spatial',
         n_procs=omp_nthreads,
-        mem_gb=1,
     )
     permute_spatial.inputs.chunk = list(range(n_chunks))
     if cluster_forming_z is not None:
         permute_spatial.inputs.cluster_threshold = cluster_forming_z
-    merge_spatial = pe.Node(
-        MergeSpatial(sidedness=sidedness, tail=tail), name='merge_spatial', mem_gb=1
-    )
+    merge_spatial = make_node(MergeSpatial(sidedness=sidedness, tail=tail), name='merge_spatial')
     shared = ['mask_file', 'design_file', 'contrast_file']
     workflow = pe.Workflow(name=name)
     workflow.connect([

@@ -187,7 +187,7 @@ def test_every_argument_reaches_its_node(group, tmp_path):
             'F=[[0,1,0,0],[0,0,1,0]]',
         ),
         *('--tmaps', *group.maps[::-1], '--subject-threshold', 1.5, '--mask', mask),
-        *('--zero-is-data', '--missing', 'per_voxel', '--sidedness', 'negative', '--fwhm', 5),
+        *('--zero-is-data', '--missing', 'drop_voxel', '--sidedness', 'negative', '--fwhm', 5),
         *('--n-perm', 123, '--n-chunks', 3, '--seed', 9, '--errors', 'both', '--n-threads', 2),
         *('--alpha-uncorrected', 0.01, '--alpha-fwe', 0.1, '--cluster-threshold', 4),
         *('--connectivity', 6, '--title', 'My title', '--tail', 'gamma', '--fdr-method', 'BKY'),
@@ -209,7 +209,7 @@ def test_every_argument_reaches_its_node(group, tmp_path):
     assert inputs('prepare_wf.compute_mask').method == 'given'
     assert inputs('prepare_wf.compute_mask').zero_is_missing is False
     assert inputs('prepare_wf.smooth').fwhm_mm == 5
-    assert inputs('fit_glm').missing == 'per_voxel'
+    assert inputs('fit_glm').missing == 'drop_voxel'
     assert inputs('plot_subjects').threshold == 1.5
     assert inputs('make_report').title == 'My title'
     assert inputs('contrast_age_wf.define_contrast').definition == 'age'

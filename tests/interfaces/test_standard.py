@@ -13,6 +13,7 @@ from statsmodels.stats.anova import AnovaRM
 
 from nistats_nipype.exceptions import ContrastError, DesignError, InputError
 from nistats_nipype.interfaces import (
+    ApplyMask,
     AverageMaps,
     BuildStandardDesign,
     ComputeContrast,
@@ -254,6 +255,10 @@ def test_averages_keep_what_is_missing(run, group, new_folder):
     expected = group.data[:4].reshape(2, 2, -1).mean(axis=1)
     expected[0, 7] = np.nan
     np.testing.assert_allclose(packed, expected, rtol=1e-6)
+    # The same of maps that were packed before.
+    apply_mask = ApplyMask(in_files=in_files, mask_file=group.mask_file)
+    average.inputs.in_files = [run(apply_mask).observations_file]
+    np.testing.assert_array_equal(np.load(run(average).observations_file), packed)
 
 
 @pytest.mark.parametrize(

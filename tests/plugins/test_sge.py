@@ -106,7 +106,7 @@ def test_a_job_in_an_error_state_tells_why(printed):
 
 class Node:
     n_procs = 4
-    mem_gb = 3
+    mem_gb_runtime = 3
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_the_accounting_is_asked_about_jobs_that_the_controller_has_forgotten(pr
 
 class Node:
     n_procs = 4
-    mem_gb = 2.5
+    mem_gb_runtime = 2.5
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ class Node:
 )
 def test_a_job_gets_what_its_node_asks_for(printed, tmp_path, mem_gb, options, mem):
     node, (answers, commands) = Node(), printed
-    node.mem_gb = mem_gb
+    node.mem_gb_runtime = mem_gb
     job = Job('n.tok.1', 'wf.node', tmp_path / '100%' / '1.task', tmp_path)
     # With several clusters the name of one comes along; notes of the site go before.
     answers['sbatch'] = 'Welcome.\n4711;north\n'

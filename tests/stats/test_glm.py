@@ -3,6 +3,7 @@ import pytest
 from scipy import stats
 
 from nistats_nipype.exceptions import ContrastError, DesignError, InputError, MissingDataError
+from nistats_nipype.images.packed import PackedMaps
 from nistats_nipype.stats import glm
 
 N, V = 14, 23
@@ -387,13 +388,17 @@ def test_a_voxel_alone_equals_the_voxel_among_others():
         )
 
 
-def test_memory_map_is_accepted(tmp_path):
-    np.save(tmp_path / 'values.npy', VALUES.astype(np.float32))
-    mapped = np.load(tmp_path / 'values.npy', mmap_mode='r')
+@pytest.mark.parametrize('missing', ['error', 'per_voxel'])
+def test_observations_need_not_be_in_memory(tmp_path, missing):
+    values = VALUES.astype(np.float32)
+    if missing == 'per_voxel':
+        values[3, ::2] = values[:2, 1::3] = np.nan
+    np.save(tmp_path / 'values.npy', values)
     design, _ = DESIGNS['ancova']
-    assert isinstance(mapped, np.memmap)
+    packed = PackedMaps(tmp_path / 'values.npy')
     assert_same_bits(
-        glm.fit(mapped, design), glm.fit(VALUES.astype(np.float32).astype(np.float64), design)
+        glm.fit(packed, design, missing=missing),
+        glm.fit(values.astype(np.float64), design, missing=missing),
     )
 
 

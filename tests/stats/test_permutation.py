@@ -13,6 +13,7 @@ from nistats_nipype.exceptions import (
     MissingDataError,
     ScheduleError,
 )
+from nistats_nipype.images.packed import PackedMaps
 from nistats_nipype.stats import engines, glm, kernels, relabelling, tile_kernels
 from nistats_nipype.stats.exchange import draw_schedule
 from nistats_nipype.stats.methods import make_method
@@ -532,18 +533,11 @@ def test_nothing_to_test_is_an_error():
     assert caught.value.found.startswith('3 points')
 
 
-def test_missing_values_cannot_be_permuted_voxel_by_voxel():
-    values, *rest = larger('ancova')
-    with pytest.raises(InputError, match='cannot be permuted'):
-        permute(values, *rest, missing='per_voxel')
-
-
-def test_memory_map_is_accepted(tmp_path):
+def test_observations_need_not_be_in_memory(tmp_path):
     values, *rest = larger('F')
     np.save(tmp_path / 'values.npy', values)
-    mapped = np.load(tmp_path / 'values.npy', mmap_mode='r')
-    assert isinstance(mapped, np.memmap)
-    assert as_bytes(run(mapped, *rest)) == as_bytes(run(values, *rest))
+    packed = PackedMaps(tmp_path / 'values.npy')
+    assert as_bytes(run(packed, *rest)) == as_bytes(run(values, *rest))
 
 
 def test_the_data_are_left_alone():

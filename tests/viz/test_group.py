@@ -27,6 +27,24 @@ def test_many_subjects_make_a_page(stat_file, out, read_picture):
     assert height < 2500
 
 
+def test_of_a_large_group_some_are_drawn(stat_file, out):
+    labels = [str(index) for index in range(31)]
+    plot_subjects([stat_file] * 31, out, labels=labels, title='All', max_subjects=4)
+    some = out.read_bytes()
+    title = 'All: 4 of 31 maps, evenly spread over the list'
+    plot_subjects([stat_file] * 4, out, labels=['0', '10', '20', '30'], title=title)
+    assert out.read_bytes() == some
+
+
+def test_volumes_of_a_file_are_drawn_as_files_are(write, blob, out):
+    maps = [blob((-40, -20, z), 6.0) for z in (0, 20, 40)]
+    paths = [write(data, f'{index}.nii.gz') for index, data in enumerate(maps)]
+    plot_subjects(paths, out, label='t')
+    drawn = out.read_bytes()
+    plot_subjects([write(np.stack(maps, axis=-1), 'all.nii.gz')], out, label='t')
+    assert out.read_bytes() == drawn
+
+
 def test_subjects_keep_their_order_and_share_the_range(write, blob, out, read_picture):
     heights = {'a': 10.0, 'b': 4.0, 'c': 0.0}
     # Large, so that the ball decides the percentile that sets the range.

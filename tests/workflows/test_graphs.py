@@ -191,7 +191,7 @@ def test_threads_and_parameters_arrive():
         'permutation_wf.permute': {
             'n_chunks': 3,
             'sidedness': 'negative',
-            'missing': 'drop_voxel',
+            'missing': 'per_voxel',
         },
         'permutation_wf.draw_schedule': {'seed': 7, 'n_perm': 111, 'errors': 'symmetric'},
         'permutation_wf.merge_permutations': {

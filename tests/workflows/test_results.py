@@ -110,6 +110,23 @@ def test_maps_are_nilearns(graphs, models, outputs, name):
     )
 
 
+def test_one_file_of_all_maps_gives_the_same_results(simulated, build, digests, tmp_path):
+    images = [nib.load(path) for path in simulated.effect_files]
+    data = np.stack([image.get_fdata(dtype=np.float32) for image in images], axis=-1)
+    nib.save(nib.Nifti1Image(data, images[0].affine), tmp_path / 'all.nii.gz')
+    results = {}
+    for name, in_files in {'list': None, 'one': [str(tmp_path / 'all.nii.gz')]}.items():
+        out_dir = tmp_path / name
+        build(tmp_path / f'work-{name}', simulated, in_files=in_files, out_dir=out_dir).run()
+        results[name] = digests(out_dir)
+    maps = {name for name in results['list'] if name.endswith('statmap.nii.gz')}
+    assert len(maps) > 5
+    assert {name: results['one'][name] for name in maps} == {
+        name: results['list'][name] for name in maps
+    }
+    assert set(results['one']) == set(results['list'])
+
+
 def test_rows_of_an_f_are_its_t(graphs, outputs):
     """Each volume of the 4D effect and variance of F is the map of the row's own t contrast."""
     graph = graphs[FORMULA]
@@ -206,23 +223,30 @@ def test_published_result_on_real_maps(data_dir, build, tmp_path, outputs, run_i
 
 
 def test_holes_reach_the_permutations_as_they_should(tmp_path, build, group, outputs):
-    """The fit uses what is there; relabellings, which move maps, need complete voxels."""
+    """The fit uses what is there, and so do relabellings."""
     voxels = np.argwhere(np.asarray(nib.load(group.mask_file).dataobj) > 0)[::50]
     image = nib.load(group.effect_files[3])
     data = image.get_fdata(dtype=np.float32)
     data[tuple(voxels.T)] = np.nan
     nib.save(nib.Nifti1Image(data, image.affine), group.effect_files[3])
-    workflow = build(tmp_path / 'work', group, mask_file=group.mask_file, missing='per_voxel')
+    workflow = build(
+        tmp_path / 'work', group, mask_file=group.mask_file, missing='per_voxel', n_perm=255
+    )
     graph = workflow.run('Linear')
     merged = outputs(graph, 'contrast_mean_wf.permutation_wf.merge_permutations')
     parametric = outputs(graph, 'contrast_mean_wf.compute_contrast')
-    untested = np.isnan(nib.load(merged.stat_file).get_fdata())
-    assert untested.sum() == len(voxels)
-    assert untested[tuple(voxels.T)].all()
     t = nib.load(parametric.stat_file).get_fdata()
     assert np.isfinite(t).all()
+    np.testing.assert_array_equal(nib.load(merged.stat_file).get_fdata(), t)
     y = np.array([nib.load(path).get_fdata()[tuple(voxels.T)] for path in group.effect_files])
     expected = stats.ttest_1samp(np.delete(y, 3, axis=0), 0).statistic
     np.testing.assert_allclose(t[tuple(voxels.T)], expected, rtol=1e-5)
     report = Path(outputs(graph, 'make_report').report_file).read_text()
-    assert f'{len(voxels)} voxels with missing values' in report
+    assert 'compared on the z of the parametric p' in report
+    # All sign flips of the seven maps that these voxels have, each twice.
+    signs = np.array(list(itertools.product([1.0, -1.0], repeat=7)))
+    y = np.delete(y, 3, axis=0)
+    flipped = stats.ttest_1samp(signs[:, :, None] * y, 0, axis=1).statistic
+    counted = (np.abs(flipped) >= np.abs(expected) - 1e-9).mean(axis=0)
+    p = nib.load(merged.p_uncorrected_file).get_fdata()[tuple(voxels.T)]
+    np.testing.assert_allclose(p, counted, rtol=1e-6)

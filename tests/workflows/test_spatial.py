@@ -246,7 +246,7 @@ def test_parameters_arrive():
         'spatial_wf.permute_spatial': {
             'n_chunks': 3,
             'sidedness': 'negative',
-            'missing': 'drop_voxel',
+            'missing': 'per_voxel',
             'connectivity': 6,
             'cluster_threshold': 1.5,
             'cluster_threshold_unit': 'z',
