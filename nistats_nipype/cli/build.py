@@ -180,10 +180,10 @@ def build_run(args, out_dir):
     inputs.in_files = maps
     if args.design_mat:
         inputs.design_file = existing_file(args.design_mat, '--design-mat')
-    if args.model:
-        inputs.model_file = existing_file(args.model, '--model')
-    if args.model_node:
-        workflow.get_node('build_design').inputs.node = args.model_node
+    if args.bids_model:
+        inputs.bids_model_file = existing_file(args.bids_model, '--bids-model')
+    if args.bids_model_node:
+        workflow.get_node('build_design').inputs.node = args.bids_model_node
     if table_file:
         inputs.table_file = table_file
     if mask_file:
@@ -217,7 +217,7 @@ def _refuse_contradictions(args):
             'It is not clear which maps to analyse.',
             expected='either --maps, or --table with --map-column',
         )
-    if args.table and not (args.formula or args.model or args.map_column):
+    if args.table and not (args.formula or args.bids_model or args.map_column):
         raise InputError(
             'Nothing of --table would be used.',
             found='neither --formula nor --map-column',

@@ -21,13 +21,15 @@ def add_design_options(group):
         '--design-fts', metavar='FILE', help="its F tests: FSL's design.fts, or numbers"
     )
     group.add_argument(
-        '--model',
+        '--bids-model',
         metavar='FILE',
         help='BIDS Stats Model (JSON) in place of --formula; its node of the level Dataset is '
         'taken, with its contrasts',
     )
     group.add_argument(
-        '--model-node', metavar='NAME', help='the node of --model, if several are of that level'
+        '--bids-model-node',
+        metavar='NAME',
+        help='the node of --bids-model, if several are of that level',
     )
 
 

@@ -11,7 +11,11 @@ def refuse_design_contradictions(args):
     ------
     InputError
     """
-    sources = {'--formula': args.formula, '--design-mat': args.design_mat, '--model': args.model}
+    sources = {
+        '--formula': args.formula,
+        '--design-mat': args.design_mat,
+        '--bids-model': args.bids_model,
+    }
     given = [option for option, value in sources.items() if value]
     if len(given) > 1:
         raise InputError(
@@ -20,7 +24,7 @@ def refuse_design_contradictions(args):
     for option, value, needed, there in (
         ('--design-con', args.design_con, '--design-mat', args.design_mat),
         ('--design-fts', args.design_fts, '--design-con', args.design_con),
-        ('--model-node', args.model_node, '--model', args.model),
+        ('--bids-model-node', args.bids_model_node, '--bids-model', args.bids_model),
     ):
         if value and not there:
             raise InputError(f'{option} needs {needed}.')
@@ -28,7 +32,7 @@ def refuse_design_contradictions(args):
 
 def design_source(args):
     """Say where the design is from, as ``init_second_level_wf`` has it."""
-    return 'file' if args.design_mat else 'model' if args.model else 'formula'
+    return 'file' if args.design_mat else 'bids-model' if args.bids_model else 'formula'
 
 
 def list_contrasts(args):
@@ -44,10 +48,12 @@ def list_contrasts(args):
     InputError
         If a file does not exist or cannot be read.
     """
-    if args.model:
+    if args.bids_model:
         from ..designs.bids_model import load_bids_model
 
-        model = load_bids_model(existing_file(args.model, '--model'), args.model_node)
+        model = load_bids_model(
+            existing_file(args.bids_model, '--bids-model'), args.bids_model_node
+        )
         dummies = model.variables if model.dummies is None else model.dummies
         names = [name for name, _, _ in model.contrasts]
         return dict.fromkeys([*names, *dummies], 'intercept')
@@ -93,9 +99,9 @@ def load_design_of_arguments(args, maps):
             f'{len(found.design)} rows, from {maps[0]}{last}. Check that the order is the same.'
         )
         return found.design, found.contrasts, [note]
-    if args.model:
-        path = existing_file(args.model, '--model')
-        found = design_from_model(maps, path, args.table, args.model_node)
+    if args.bids_model:
+        path = existing_file(args.bids_model, '--bids-model')
+        found = design_from_model(maps, path, args.table, args.bids_model_node)
         return found.design, found.contrasts, []
     unique = not args.blocks  # which say that the maps of a participant depend on each other
     return design_of_maps(maps, args.formula, args.table, unique=unique), {}, []

@@ -26,7 +26,7 @@ class _ReadDesignInputSpec(BaseInterfaceInputSpec):
     design_file = File(
         exists=True,
         desc="design matrix: FSL's design.mat, plain numbers as PALM reads them, or a table with "
-        'a header (TSV, or CSV), as nilearn makes it; or give model_file',
+        'a header (TSV, or CSV), as nilearn makes it; or give bids_model_file',
     )
     con_file = File(
         exists=True, requires=['design_file'], desc="t contrasts: FSL's design.con, or numbers"
@@ -34,13 +34,13 @@ class _ReadDesignInputSpec(BaseInterfaceInputSpec):
     fts_file = File(
         exists=True, requires=['con_file'], desc="F tests of them: FSL's design.fts, or numbers"
     )
-    model_file = File(
+    bids_model_file = File(
         exists=True, desc='BIDS Stats Model (JSON); its node of the level Dataset is read'
     )
     table_file = File(
-        exists=True, requires=['model_file'], desc='variables of the model (TSV, or CSV)'
+        exists=True, requires=['bids_model_file'], desc='variables of the model (TSV, or CSV)'
     )
-    node = traits.Str(requires=['model_file'], desc='node of the model, if it has several')
+    node = traits.Str(requires=['bids_model_file'], desc='node of the model, if it has several')
 
 
 class _ReadDesignOutputSpec(TraitedSpec):
@@ -70,11 +70,14 @@ class ReadDesign(SimpleInterface):
         from ..exceptions import InputError
 
         given = self.inputs.get_traitsfree()
-        if ('design_file' in given) == ('model_file' in given):
+        if ('design_file' in given) == ('bids_model_file' in given):
             raise InputError(
-                'It is not clear which design to read.', expected='design_file or model_file'
+                'It is not clear which design to read.', expected='design_file or bids_model_file'
             )
-        found = (design_from_file if 'design_file' in given else design_from_model)(**given)
+        if 'design_file' in given:
+            found = design_from_file(**given)
+        else:
+            found = design_from_model(model_file=given.pop('bids_model_file'), **given)
         require_full_rank(found.design)
         self._results = save_design(found.design, found.contrasts, found.metadata, runtime.cwd)
         return runtime

@@ -8,7 +8,7 @@ from .nodes import make_node
 _INPUTS = {
     'formula': ('table_file',),
     'file': ('design_file',),
-    'model': ('model_file', 'table_file'),
+    'bids-model': ('bids_model_file', 'table_file'),
 }
 
 
@@ -19,7 +19,7 @@ def make_design_node(formula=None, design_from='formula'):
     ----------
     formula : str, optional
         For ``design_from='formula'``; without it the design is the intercept only.
-    design_from : {'formula', 'file', 'model'}, default 'formula'
+    design_from : {'formula', 'file', 'bids-model'}, default 'formula'
         Whether the design is made of a table by a formula, or read from a file, or made of a
         table by a BIDS Stats Model.
 

@@ -78,7 +78,7 @@ def init_second_level_wf(
     formula : str, optional
         Right-hand side of the model, with the columns of the participants table as
         variables. Default: the intercept only, a one-sample test.
-    design_from : {'formula', 'file', 'model'}, default 'formula'
+    design_from : {'formula', 'file', 'bids-model'}, default 'formula'
         Otherwise the design is that of ``design_file``, or of a BIDS Stats Model.
     fwhm_mm : float, default 8.0
         FWHM of the Gaussian kernel in mm; 0 leaves smoothing out.
@@ -141,7 +141,7 @@ def init_second_level_wf(
         3D maps, one per observation, or one 4D file.
     table_file
         Participants table (TSV), for ``formula`` or a model.
-    design_file, model_file
+    design_file, bids_model_file
         For ``design_from``, see :class:`~nistats_nipype.interfaces.ReadDesign`.
     mask_file
         Mask on the grid of the maps, for ``mask_method='given'``.
@@ -196,7 +196,7 @@ def init_second_level_wf(
                 'in_files',
                 'table_file',
                 'design_file',
-                'model_file',
+                'bids_model_file',
                 'mask_file',
                 'blocks_file',
                 'variance_groups_file',

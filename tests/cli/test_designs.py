@@ -53,11 +53,11 @@ def smdl(tmp_path):
     ('arguments', 'message'),
     [
         (['--design-mat', 'd.mat', '--formula', 'age', '--table', 't'], 'more than one design'),
-        (['--model', 'm.json', '--formula', 'age', '--table', 't'], 'more than one design'),
-        (['--model', 'm.json', '--design-mat', 'd.mat'], 'more than one design'),
+        (['--bids-model', 'm.json', '--formula', 'age', '--table', 't'], 'more than one design'),
+        (['--bids-model', 'm.json', '--design-mat', 'd.mat'], 'more than one design'),
         (['--design-con', 'd.con'], '--design-con needs --design-mat'),
         (['--design-mat', 'd.mat', '--design-fts', 'd.fts'], '--design-fts needs --design-con'),
-        (['--model-node', 'n'], '--model-node needs --model'),
+        (['--bids-model-node', 'n'], '--bids-model-node needs --model'),
         (['--design-mat', 'd.mat', '--table', 't.tsv'], 'Nothing of --table'),
     ],
 )
@@ -125,7 +125,7 @@ def test_one_row_for_every_map(group, fsl):
 def test_a_bids_model(group, smdl):
     args = parse(
         *('run', 'out', '--table', group.table, '--map-column', 'effect_file'),
-        *('--model', smdl(), '--n-perm', 0),
+        *('--bids-model', smdl(), '--n-perm', 0),
     )
     analysis = build.build_run(args, 'out')
     assert analysis.labels == ['FAll', 'age']
@@ -133,16 +133,25 @@ def test_a_bids_model(group, smdl):
     node = analysis.workflow.get_node('contrast_FAll_wf.define_contrast')
     assert node.inputs.definition == [[1, 0], [0, 1]]
     inputs = analysis.workflow.inputs.inputnode
-    assert (inputs.model_file, inputs.table_file) == (str(smdl()), str(group.table))
+    assert (inputs.bids_model_file, inputs.table_file) == (str(smdl()), str(group.table))
 
 
 def test_the_node_of_a_bids_model(group, smdl):
     other = {**MODEL, 'Name': 'mean', 'Model': {'X': [1]}, 'DummyContrasts': {'Test': 't'}}
     other.pop('Contrasts')
-    common = ['run', 'out', '--maps', *group.maps, '--model', smdl(MODEL, other), '--n-perm', 0]
+    common = [
+        'run',
+        'out',
+        '--maps',
+        *group.maps,
+        '--bids-model',
+        smdl(MODEL, other),
+        '--n-perm',
+        0,
+    ]
     with pytest.raises(InputError, match='not clear which node'):
         build.build_run(parse(*common), 'out')
-    analysis = build.build_run(parse(*common, '--model-node', 'mean'), 'out')
+    analysis = build.build_run(parse(*common, '--bids-model-node', 'mean'), 'out')
     assert analysis.labels == ['intercept']
     assert analysis.workflow.get_node('build_design').inputs.node == 'mean'
 
@@ -152,7 +161,7 @@ def test_graphs_of_designs_from_files(fsl, smdl):
     names = build.build_graph_workflow(parse('graph', 'g.dot', *arguments)).list_node_names()
     assert 'contrast_siteRow2_wf.define_contrast' in names
     names = build.build_graph_workflow(
-        parse('graph', 'g.dot', '--model', smdl(), '--n-perm', 0)
+        parse('graph', 'g.dot', '--bids-model', smdl(), '--n-perm', 0)
     ).list_node_names()
     assert {'contrast_FAll_wf.define_contrast', 'contrast_age_wf.define_contrast'} <= set(names)
 

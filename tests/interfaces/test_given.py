@@ -144,7 +144,7 @@ def test_rows_of_a_model_follow_the_maps(run, group, new_folder, read_json):
     table.to_csv(group.table_file, sep='\t', index=False)
     in_files = group.in_files[::-1]
     found = run(
-        ReadDesign(in_files=in_files, model_file=str(model_file), table_file=group.table_file)
+        ReadDesign(in_files=in_files, bids_model_file=str(model_file), table_file=group.table_file)
     )
     rows = group.table[::-1]
     expected = {
@@ -171,5 +171,5 @@ def test_designs_that_are_refused(refuse, group, built, new_folder):
     deficient = ReadDesign(in_files=group.in_files, design_file=str(twice))
     refuse(deficient, DesignError, 'rank-deficient', 'EV1, EV2')
     both = ReadDesign(in_files=group.in_files, design_file=built.design_file)
-    both.inputs.model_file = shutil.copy(group.table_file, new_folder('m') / 'm.json')
+    both.inputs.bids_model_file = shutil.copy(group.table_file, new_folder('m') / 'm.json')
     refuse(both, InputError, 'not clear which design')

@@ -28,7 +28,9 @@ def run(simulated, build, drop_nodes, outputs, tmp_path):
     """Run the workflow as far as the z map of age; give the outputs of design and test."""
 
     def run(name, contrasts, in_files=None, **inputs):
-        files = {key: inputs.pop(key) for key in ('design_file', 'model_file') if key in inputs}
+        files = {
+            key: inputs.pop(key) for key in ('design_file', 'bids_model_file') if key in inputs
+        }
         workflow = build(
             tmp_path / name, simulated, contrasts=contrasts, n_perm=0, in_files=in_files, **inputs
         )
@@ -53,7 +55,10 @@ def test_formula_file_and_model(run, simulated, tmp_path):
     model_file = tmp_path / 'model-x_smdl.json'
     model_file.write_text(json.dumps({'Nodes': [NODE]}))
     modelled, same = run(
-        'model', {'age': [0.0, 0.0, 1.0]}, design_from='model', model_file=str(model_file)
+        'model',
+        {'age': [0.0, 0.0, 1.0]},
+        design_from='bids-model',
+        bids_model_file=str(model_file),
     )
     np.testing.assert_array_equal(same, expected)
     # Columns in another order: the same up to rounding.
