@@ -83,7 +83,9 @@ def compare(n_subjects, resolution_mm, n_perm, contenders):
             # Forked before anything large is here; what it inherits does not count.
             with multiprocessing.get_context('spawn').Pool(1) as pool:
                 _, cost = pool.apply(measure_nilearn, (group.effect_files,))
-            yield as_table(f'nilearn, {title.rpartition(",")[0]}', [('all', cost, None)])
+            yield as_table(
+                f'nilearn, {n_subjects:,} subjects at {resolution_mm} mm', [('all', cost, None)]
+            )
 
 
 def measure_nilearn(files):

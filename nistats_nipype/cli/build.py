@@ -11,7 +11,8 @@ from .designs import (
     load_design_of_arguments,
     refuse_design_contradictions,
 )
-from .inputs import MASK_METHODS, check_headers, existing_file, expand_maps, maps_from_table
+from .inputs import MASK_METHODS, check_headers, existing_file, expand_maps
+from .sources import check_sources, find_sources, match_sources
 
 
 class Analysis(NamedTuple):
@@ -81,6 +82,8 @@ def _model_arguments(args):
     return {
         'formula': args.formula,
         'design_from': design_source(args),
+        'model': args.model,
+        'unmatched': args.unmatched,
         'sidedness': args.sidedness,
         'fwhm_mm': args.fwhm,
         'mask_method': args.mask if args.mask in MASK_METHODS else 'given',
@@ -152,13 +155,18 @@ def build_run(args, out_dir):
         If the table, the formula and the contrasts do not fit each other and the maps.
     """
     from ..images.volumes import count_volumes
+    from ..workflows.models import check_model
 
     _refuse_contradictions(args)
     arguments = _model_arguments(args)
-    if args.maps:
-        maps = expand_maps(args.maps)
-    else:
-        maps = maps_from_table(args.table, args.map_column, unique=not args.blocks)
+    check_model(
+        args.model,
+        fwhm_mm=args.fwhm,
+        n_perm=args.n_perm,
+        auto_variance_groups=args.variance_groups == 'auto',
+    )
+    sources = find_sources(args)
+    maps = sources.maps
     tmaps = expand_maps(args.tmaps) if args.tmaps else []
     given = arguments['mask_method'] == 'given'
     mask_file = existing_file(args.mask, '--mask') if given else None
@@ -168,16 +176,24 @@ def build_run(args, out_dir):
     if args.variance_groups not in (None, 'auto'):
         groups_file = existing_file(args.variance_groups, '--variance-groups')
     check_headers(maps, mask_file)
+    if sources.variances:
+        check_headers([maps[0], *sources.variances])
     if tmaps and count_volumes(tmaps) != count_volumes(maps):
         raise InputError(
             '--tmaps has another number of maps than there are.',
             found=f'{count_volumes(tmaps)} t maps, {count_volumes(maps)} maps',
             expected='one t map for every map',
         )
-    contrasts, notes = _check_model(args, maps)
+    matched, notes = match_sources(args, sources)
+    contrasts, more = _check_model(args, matched)
+    notes += more
     workflow = _init_workflow(contrasts=contrasts, **arguments, out_dir=out_dir)
     inputs = workflow.get_node('inputnode').inputs
     inputs.in_files = maps
+    if sources.variances:
+        inputs.variance_files = sources.variances
+    if sources.left_out:
+        workflow.get_node('match_maps').inputs.left_out = sources.left_out
     if args.design_mat:
         inputs.design_file = existing_file(args.design_mat, '--design-mat')
     if args.bids_model:
@@ -212,11 +228,7 @@ def _refuse_contradictions(args):
         raise InputError(
             '--formula needs --table.', expected='the table that has its variables as columns'
         )
-    if bool(args.maps) == bool(args.map_column) or (args.map_column and not args.table):
-        raise InputError(
-            'It is not clear which maps to analyse.',
-            expected='either --maps, or --table with --map-column',
-        )
+    check_sources(args)
     if args.table and not (args.formula or args.bids_model or args.map_column):
         raise InputError(
             'Nothing of --table would be used.',

@@ -21,6 +21,11 @@ def refuse_design_contradictions(args):
         raise InputError(
             'There is more than one design.', found=', '.join(given), expected='one of them'
         )
+    if args.design_mat and args.unmatched == 'drop':
+        raise InputError(
+            '--unmatched drop does not go with --design-mat, which has a row for every map.',
+            advice='Leave out the maps that have no counterpart, and their rows.',
+        )
     for option, value, needed, there in (
         ('--design-con', args.design_con, '--design-mat', args.design_mat),
         ('--design-fts', args.design_fts, '--design-con', args.design_con),

@@ -5,6 +5,7 @@ from difflib import get_close_matches
 
 from .. import __version__
 from .design_options import add_design_command, add_design_options
+from .options import add_derivatives, add_variances
 from .values import not_negative, p_value, positive, share, whole
 
 _RUN_EXAMPLES = """\
@@ -158,6 +159,7 @@ def _add_maps(parser):
         help='column of --table that names the maps, in place of --maps; relative paths start at '
         "the table's folder",
     )
+    add_derivatives(group)
     group.add_argument(
         '--tmaps', nargs='+', metavar='MAP', help='t maps of the subjects, for the figure of all'
     )
@@ -211,6 +213,7 @@ def _add_model(parser):
         "with commas for F, or weights in brackets ('[0, 1, -1]', '[[0, 1, 0], [0, 0, 1]]'); "
         'repeatable (default without a design: mean=intercept)',
     )
+    add_variances(group)
     group.add_argument(
         '--blocks',
         metavar='FILE',

@@ -72,6 +72,20 @@ def share(text):
     return value
 
 
+def entity(text):
+    """Read KEY=VALUE, for argparse; the value may be empty.
+
+    Examples
+    --------
+    >>> entity('contrast=faces'), entity('run=')
+    (('contrast', 'faces'), ('run', ''))
+    """
+    key, equals, value = (part.strip() for part in text.partition('='))
+    if not (key and equals):
+        raise argparse.ArgumentTypeError(f'found {text}, expected KEY=VALUE')
+    return key, value
+
+
 def p_value(text):
     """Read a p value, for argparse; whoever gives a z is told its p.
 

@@ -1,6 +1,15 @@
-"""Group data sets: nilearn's fetchers, and a seeded synthetic group with a planted truth."""
+"""Group data sets: nilearn's fetchers, a synthetic group with a planted truth, derivatives."""
 
+from .derivatives import MapSelection, parse_entities, select_maps
 from .localizer import Localizer, fetch_localizer
 from .simulation import SimulatedGroup, simulate_group
 
-__all__ = ['Localizer', 'SimulatedGroup', 'fetch_localizer', 'simulate_group']
+__all__ = [
+    'Localizer',
+    'MapSelection',
+    'SimulatedGroup',
+    'fetch_localizer',
+    'parse_entities',
+    'select_maps',
+    'simulate_group',
+]

@@ -7,7 +7,14 @@ import numpy as np
 import pandas as pd
 
 from ..exceptions import InputError, MaskError, MissingDataError
-from .volumes import Volume, check_same_grid, iter_volumes, load_volume, observed_values
+from .volumes import (
+    Volume,
+    check_same_grid,
+    count_volumes,
+    iter_volumes,
+    load_volume,
+    observed_values,
+)
 
 _METHODS = ('intersection', 'coverage', 'template', 'given')
 
@@ -34,7 +41,8 @@ class GroupMask(NamedTuple):
         - ``n_observed``: candidate voxels that the map observes;
         - ``n_lost``, ``percent_lost``: candidate voxels that it does not;
         - ``n_sole_loss``: candidate voxels that all maps but this one observe, that is, what
-          leaving out this map would bring back to the intersection.
+          leaving out this map would bring back to the intersection;
+        - ``variance_file``: name of the map of its variances, if these were given.
     """
 
     mask: np.ndarray
@@ -47,6 +55,7 @@ class _Survey(NamedTuple):
     """What one pass over the maps finds."""
 
     names: list
+    variance_names: list
     n_observed: np.ndarray
     coverage: np.ndarray
     sole_loser: np.ndarray
@@ -55,7 +64,13 @@ class _Survey(NamedTuple):
 
 
 def compute_mask(
-    in_files, *, method='intersection', min_coverage=1.0, mask_file=None, zero_is_missing=True
+    in_files,
+    *,
+    method='intersection',
+    min_coverage=1.0,
+    mask_file=None,
+    zero_is_missing=True,
+    variance_files=None,
 ):
     """Decide which voxels a group analysis is about.
 
@@ -77,6 +92,9 @@ def compute_mask(
         Mask on the grid of the maps. Read by ``'given'`` only.
     zero_is_missing : bool, default=True
         Whether a value of exactly 0 is a missing one, as NaN always is.
+    variance_files : path-like, or list of path-like, optional
+        Sampling variances of the maps, in their order. A map is then observed where it has both
+        a value and a variance.
 
     Returns
     -------
@@ -86,7 +104,8 @@ def compute_mask(
     Raises
     ------
     InputError
-        If an argument or a file cannot be used, or a file is listed twice.
+        If an argument or a file cannot be used, or a file is listed twice; if there is not one
+        map of variances for every map.
     GridError
         If the maps, or the maps and the mask, do not share one grid.
     MissingDataError
@@ -101,7 +120,7 @@ def compute_mask(
     brain in images with contrast between brain and background.
     """
     _check_choice(method, min_coverage, mask_file)
-    survey = _survey(in_files, method, mask_file, zero_is_missing)
+    survey = _survey(in_files, variance_files, method, mask_file, zero_is_missing)
     _refuse_empty_maps(survey, method)
     if method in ('intersection', 'coverage'):
         # In floating point 0.28 * 25 is above 7 and would ask for 8 maps.
@@ -176,10 +195,11 @@ def _check_choice(method, min_coverage, mask_file):
         )
 
 
-def _survey(in_files, method, mask_file, zero_is_missing):
+def _survey(in_files, variance_files, method, mask_file, zero_is_missing):
     """Read every map once and count what it observes."""
-    names, n_observed = [], []
+    names, variance_names, n_observed = [], [], []
     coverage = missing_sum = candidate = affine = None
+    variances = None if variance_files is None else _iter_variances(in_files, variance_files)
     for index, (name, volume) in enumerate(iter_volumes(in_files)):
         if coverage is None:
             affine = volume.affine
@@ -187,6 +207,11 @@ def _survey(in_files, method, mask_file, zero_is_missing):
             coverage = np.zeros(volume.data.shape, dtype=np.int32)
             missing_sum = np.zeros(volume.data.shape, dtype=np.int64)
         observed = observed_values(volume.data, zero_is_missing=zero_is_missing)
+        if variances is not None:
+            variance_name, variance = next(variances)
+            check_same_grid(volume, variance, names=(name, variance_name))
+            observed &= observed_values(variance.data, zero_is_missing=zero_is_missing)
+            variance_names.append(variance_name)
         coverage += observed
         # Where a single map is missing, the sum of the missing positions is its position: who
         # loses a voxel alone is known without keeping all maps.
@@ -198,7 +223,21 @@ def _survey(in_files, method, mask_file, zero_is_missing):
     if candidate is None:
         candidate = coverage > 0
     sole_loser = missing_sum[candidate & (coverage == len(names) - 1)]
-    return _Survey(names, np.array(n_observed), coverage, sole_loser, candidate, affine)
+    return _Survey(
+        names, variance_names, np.array(n_observed), coverage, sole_loser, candidate, affine
+    )
+
+
+def _iter_variances(in_files, variance_files):
+    """Read the variances one after the other; refuse another number of them than of maps."""
+    n_maps, n_variances = count_volumes(in_files), count_volumes(variance_files)
+    if n_maps != n_variances:
+        raise InputError(
+            'There is not one map of variances for every map.',
+            found=f'{n_variances} maps of variances, {n_maps} maps',
+            expected='one for each, in the same order',
+        )
+    return iter_volumes(variance_files)
 
 
 def _fixed_mask(method, mask_file, volume, name):
@@ -248,7 +287,8 @@ def _refuse_empty_maps(survey, method):
     inside = '' if method in ('intersection', 'coverage') else ' inside the mask'
     raise MissingDataError(
         f'{len(empty)} of {len(survey.names)} maps hold no value{inside}: {_listed(empty)}.',
-        found='only NaN or zeros',
+        found='only NaN or zeros'
+        + ' in the maps or in their variances' * bool(survey.variance_names),
         expected='observed values in every map',
         advice='Run the first level of these subjects again, or leave them out of the list and '
         'of the design.',
@@ -274,6 +314,7 @@ def _losses(survey):
     """Tabulate what each map observes and loses."""
     n_candidates = np.count_nonzero(survey.candidate)
     n_lost = n_candidates - survey.n_observed
+    variances = {'variance_file': survey.variance_names} if survey.variance_names else {}
     return pd.DataFrame(
         {
             'file': survey.names,
@@ -281,6 +322,7 @@ def _losses(survey):
             'n_lost': n_lost,
             'percent_lost': 100 * n_lost / n_candidates,
             'n_sole_loss': np.bincount(survey.sole_loser, minlength=len(survey.names)),
+            **variances,
         }
     )
 

@@ -1,9 +1,11 @@
 """Every step of a second-level analysis as a nipype interface."""
 
+from .derivatives import SelectMaps
 from .design import BuildDesign, DefineContrast
 from .fetch import FetchLocalizer, SimulateGroup
 from .given import ExportFSL, ReadDesign
 from .joint import CorrectContrasts
+from .matching import MatchMaps
 from .model import ComputeContrast, FitGLM, FitMixed
 from .permutation import MergePermutations, Permute
 from .plot import (
@@ -41,6 +43,7 @@ __all__ = [
     'FitMixed',
     'FitTails',
     'MakeReport',
+    'MatchMaps',
     'MergePermutations',
     'MergeSequential',
     'MergeSpatial',
@@ -54,6 +57,7 @@ __all__ = [
     'PlotStatMap',
     'PlotSubjects',
     'ReadDesign',
+    'SelectMaps',
     'SimulateGroup',
     'SinkContrast',
     'SinkGroup',

@@ -177,6 +177,8 @@ class FitMixed(SimpleInterface):
     output_spec = _FitMixedOutputSpec
 
     def _run_interface(self, runtime):
+        import numpy as np
+
         from ..images.observations import load_observations
         from ..stats import mixed
 
@@ -197,9 +199,15 @@ class FitMixed(SimpleInterface):
         )
         metadata = {
             'Estimator': _ESTIMATORS[inputs.method],
+            'MixedModel': inputs.method,
             'MissingData': inputs.missing,
             'NumberOfVoxelsWithoutHeterogeneity': int((model.tau2 == 0).sum()),
+            'NumberOfVoxelsWithQPBelow.05': int((model.q_p < 0.05).sum()),
         }
+        fitted = model.n_observed > 0
+        if fitted.any():
+            metadata['MedianTau2'] = float(np.median(model.tau2[fitted]))
+            metadata['MedianI2'] = float(np.median(model.i2[fitted]))
         self._results = _save_fit(model, design, data, metadata, cwd)
         for name in ('tau2', 'i2', 'q', 'q_p'):
             fill = 1.0 if name == 'q_p' else 0.0

@@ -66,7 +66,7 @@ def _joint_items():
 CONTRAST_ITEMS = {
     'effect_file': Item('stat-effect_statmap', 'Contrast of the estimates', _PARAMETRIC),
     'variance_file': Item('stat-variance_statmap', 'Sampling variance of the effect', _PARAMETRIC),
-    'stat_file': Item('stat-{kind}_statmap', 'Observed statistic', _PARAMETRIC),
+    'stat_file': Item('stat-{statistic}_statmap', 'Observed statistic', _PARAMETRIC),
     'z_file': Item('stat-z_statmap', 'Normal score of the statistic', _PARAMETRIC),
     'p_file': Item('stat-p_statmap', 'Parametric p, uncorrected', _PARAMETRIC),
     'z_uncorrected_file': Item(
@@ -131,7 +131,23 @@ GROUP_ITEMS = {
     'mask_file': Item('mask', 'Voxels that were analysed'),
     'coverage_file': Item('coverage', 'Number of maps observed at each voxel'),
     'n_file': Item('n', 'Number of maps in the fit at each voxel', ('model',)),
-    'maps_file': Item('maps', 'Maps in the order of the design, and the voxels each lacks'),
+    'tau2_file': Item('stat-tau2_statmap', 'Variance between observations', ('model',)),
+    'i2_file': Item(
+        'stat-I2_statmap', 'Share of the variation that is heterogeneity, in percent', ('model',)
+    ),
+    'q_file': Item(
+        'stat-Q_statmap',
+        'Heterogeneity: sum of squared residuals of fixed effects over their variances',
+        ('model',),
+    ),
+    'q_p_file': Item(
+        'stat-p_desc-heterogeneity_statmap',
+        'p of Q, the heterogeneity',
+        ('model',),
+    ),
+    'maps_file': Item(
+        'maps', 'Maps in the order of the design, and the voxels each lacks', ('matching',)
+    ),
     'design_file': Item('design', 'Design matrix, one row per map', ('design', 'model')),
     'report_file': Item('report', 'Report of the analysis', None),
 }

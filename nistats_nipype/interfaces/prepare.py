@@ -30,6 +30,11 @@ class _ComputeMaskInputSpec(BaseInterfaceInputSpec):
         1.0, usedefault=True, desc="share of the maps in (0, 1] that method 'coverage' asks for"
     )
     mask_file = File(exists=True, desc="mask for method 'given'; voxels > 0 are tested")
+    variance_files = InputMultiObject(
+        File(exists=True),
+        desc='sampling variances of the maps, in their order; a map is then observed where it has '
+        'both a value and a variance',
+    )
     zero_is_missing = traits.Bool(
         True, usedefault=True, desc='take exact 0 as missing, as NaN always is'
     )
@@ -67,6 +72,7 @@ class ComputeMask(SimpleInterface):
             min_coverage=inputs.min_coverage,
             mask_file=inputs.mask_file if isdefined(inputs.mask_file) else None,
             zero_is_missing=inputs.zero_is_missing,
+            variance_files=inputs.variance_files if isdefined(inputs.variance_files) else None,
         )
         self._results = {
             'mask_file': save_volume(

@@ -132,6 +132,11 @@ class _MakeReportInputSpec(BaseInterfaceInputSpec):
     contrasts_metadata_file = File(
         exists=True, desc='metadata of the correction over contrasts (JSON)'
     )
+    matching_metadata_file = File(
+        exists=True, desc='how maps, variances and rows were matched (JSON)'
+    )
+    tau2_figure_file = File(exists=True, desc='figure of the between-subject variance')
+    i2_figure_file = File(exists=True, desc='figure of the share of heterogeneity')
     design_figure_file = File(exists=True, desc='figure of the design')
     subjects_figure_file = File(exists=True, desc='figure of all subjects')
     coverage_figure_file = File(exists=True, desc='figure of the coverage')
@@ -207,11 +212,34 @@ class MakeReport(SimpleInterface):
                     if figure
                 ],
                 load_table(inputs.losses_file),
+                self._left_out(),
             ),
+            heterogeneity=self._heterogeneity(model),
             methods=methods_text(model, preparation, tests, versions, joint),
             provenance={**inputs.execution, **versions},
         )
         return runtime
+
+    def _left_out(self):
+        from ..images.files import load_json
+        from ..viz.estimators import describe_dropped
+
+        path = self.inputs.matching_metadata_file
+        return describe_dropped(load_json(path)) if isdefined(path) else []
+
+    def _heterogeneity(self, model):
+        from ..viz.estimators import describe_heterogeneity
+        from ..viz.report import HeterogeneitySection
+
+        if 'MixedModel' not in model:
+            return None
+        figures = [
+            self._figure('tau2', 'τ², the variance between maps'),
+            self._figure('i2', 'I², the share of the variation that is between maps, in percent'),
+        ]
+        return HeterogeneitySection(
+            [figure for figure in figures if figure], describe_heterogeneity(model)
+        )
 
     def _figure(self, name, caption):
         from ..viz.report import Figure
@@ -222,8 +250,8 @@ class MakeReport(SimpleInterface):
 
 def _contrast_section(section, joint):
     from ..images.files import load_table
+    from ..viz.estimators import describe_statistic
     from ..viz.prose import (
-        describe_dof,
         describe_joint,
         describe_permutation,
         describe_possible,
@@ -235,8 +263,8 @@ def _contrast_section(section, joint):
     permutation = section['metadata'].get('permutation')
     statistic = test.get('StatisticName', test['Statistic'])
     facts = {
-        'Statistic': f'{statistic}, {describe_dof(test)} degrees of freedom',
-        'Sidedness': describe_side(test['Statistic'], test['Sidedness']),
+        'Statistic': describe_statistic(test),
+        'Sidedness': describe_side(test['Statistic'], test['Sidedness'], statistic),
         'Table': f'clusters at the {section["clusters_at"]} threshold',
     }
     if permutation:
@@ -251,7 +279,7 @@ def _contrast_section(section, joint):
     caption = 'Maximum statistic of every relabelling, with the observed and the critical value'
     return ContrastSection(
         name=test['Contrast'],
-        kind=test['Statistic'],
+        kind=statistic,
         definition=test['ContrastFormula'],
         headline=section['headline'],
         figures=[

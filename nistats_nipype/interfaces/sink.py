@@ -127,7 +127,10 @@ class _SinkContrastInputSpec(_SinkInputSpec):
     fwe_metadata_file = File(exists=True, desc='FWE threshold (JSON)')
     effect_file = File(exists=True, desc='effect map')
     variance_file = File(exists=True, desc='variance map')
-    stat_file = File(exists=True, desc='t or F map')
+    stat_file = File(
+        exists=True,
+        desc='map of t or F, v or G, chi-squared, named after it; z is the z map, and left out',
+    )
     z_file = File(exists=True, desc='z map')
     p_file = File(exists=True, desc='p map')
     z_uncorrected_file = File(exists=True, desc='z map thresholded at uncorrected p')
@@ -190,8 +193,16 @@ class SinkContrast(_Sink):
         from ..designs.contrasts import Contrast
         from ..images.files import load_json
 
-        contrast = Contrast.from_dict(load_json(self.inputs.contrast_file))
-        self._sink(CONTRAST_ITEMS, f'contrast-{contrast.label}_', kind=contrast.kind)
+        inputs = self.inputs
+        contrast = Contrast.from_dict(load_json(inputs.contrast_file))
+        about = inputs.contrast_metadata_file
+        about = load_json(about) if isdefined(about) else {}
+        statistic = about.get('StatisticName', contrast.kind)
+        items = dict(CONTRAST_ITEMS)
+        if statistic == 'z' and isdefined(inputs.z_file):
+            # Of fixed effects the statistic is z: one map, and one name.
+            del items['stat_file']
+        self._sink(items, f'contrast-{contrast.label}_', kind=contrast.kind, statistic=statistic)
         return runtime
 
 
@@ -263,6 +274,13 @@ class _SinkGroupInputSpec(_SinkInputSpec):
     maps_file = File(exists=True, desc='table of the maps (TSV)')
     design_file = File(exists=True, desc='design matrix (TSV)')
     design_metadata_file = File(exists=True, desc='terms and coding of the design (JSON)')
+    tau2_file = File(exists=True, desc='map of the between-subject variance')
+    i2_file = File(exists=True, desc='map of the share of heterogeneity')
+    q_file = File(exists=True, desc='map of Q')
+    q_p_file = File(exists=True, desc='map of the p of Q')
+    matching_metadata_file = File(
+        exists=True, desc='how maps, variances and rows were matched (JSON)'
+    )
     report_file = File(exists=True, desc='report (HTML)')
 
 

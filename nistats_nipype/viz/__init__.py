@@ -3,13 +3,21 @@
 from .group import plot_coverage, plot_subjects
 from .maps import plot_glass_brain, plot_stat_map
 from .plots import plot_design, plot_null
-from .report import ContrastSection, DesignSection, Figure, GroupSection, render_report
+from .report import (
+    ContrastSection,
+    DesignSection,
+    Figure,
+    GroupSection,
+    HeterogeneitySection,
+    render_report,
+)
 
 __all__ = [
     'ContrastSection',
     'DesignSection',
     'Figure',
     'GroupSection',
+    'HeterogeneitySection',
     'plot_coverage',
     'plot_design',
     'plot_glass_brain',

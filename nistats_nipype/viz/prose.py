@@ -1,5 +1,7 @@
 """Results and methods in words, from the metadata of the steps."""
 
+from .estimators import describe_dof, describe_estimator
+
 _RELABELLING = {
     'exchangeable': 'permutations of the observations',
     'symmetric': 'sign flips',
@@ -29,31 +31,15 @@ def _level(alpha):
     return f'{alpha:.3g}'.replace('0.', '.', 1)
 
 
-def describe_dof(test):
-    """Degrees of freedom of a test: ``15``, or ``12 to 15`` where they vary over voxels.
-
-    They are infinite where variances are known: there are none in the metadata.
-
-    Examples
-    --------
-    >>> describe_dof({'DegreesOfFreedom': [12.0, 15.0]}), describe_dof({'DegreesOfFreedom': None})
-    ('12 to 15', '∞')
-    """
-    if test['DegreesOfFreedom'] is None:
-        return '∞'
-    low, high = (f'{round(dof, 2):g}' for dof in test['DegreesOfFreedom'])
-    return low if low == high else f'{low} to {high}'
-
-
-def describe_side(kind, sidedness):
-    """Side on which t or F was tested.
+def describe_side(kind, sidedness, name='F'):
+    """Side on which t was tested, or that F has none; F may go by another name.
 
     Examples
     --------
     >>> describe_side('t', 'positive'), describe_side('F', 'positive')
     ('positive side', 'F has no sides')
     """
-    return 'F has no sides' if kind == 'F' else _SIDES[sidedness]
+    return f'{name} has no sides' if kind == 'F' else _SIDES[sidedness]
 
 
 def describe_result(test, threshold, permutation, clusters):
@@ -285,8 +271,8 @@ def methods_text(model, preparation, tests, versions, joint=None):
     }[model['MissingData']]
     paragraphs = [
         f'{model["NumberOfMaps"]} maps were {smoothed} and analysed in '
-        f'{model["NumberOfVoxelsFitted"]:,} voxels ({_MASKS[preparation["mask_method"]]}) with a '
-        f'general linear model fitted by ordinary least squares. {missing}'
+        f'{model["NumberOfVoxelsFitted"]:,} voxels ({_MASKS[preparation["mask_method"]]}) with '
+        f'{describe_estimator(model)}. {missing}'
     ]
     for entry in tests:
         paragraphs.append(_test_text(entry))
@@ -351,7 +337,10 @@ def _test_text(entry):
         dof = f'{test["DegreesOfFreedomEffect"]}, {dof}'
     text = f'Contrast "{test["Contrast"]}" ({test["ContrastFormula"]}) was tested {side}with '
     name = test.get('StatisticName', test['Statistic'])
-    text += f'{name}({dof}).{_VARIANCES.get(name, "")}'
+    text += {
+        'z': 'z.',
+        'chi2': f'chi-squared({test.get("DegreesOfFreedomEffect")}).',
+    }.get(name, f'{name}({dof}).{_VARIANCES.get(name, "")}')
     if permutation:
         text += (
             ' Familywise error over voxels was controlled with the permutation distribution of '

@@ -13,7 +13,14 @@ import pandas as pd
 from ..exceptions import InputError
 from ..images.files import atomic_path
 
-__all__ = ['ContrastSection', 'DesignSection', 'Figure', 'GroupSection', 'render_report']
+__all__ = [
+    'ContrastSection',
+    'DesignSection',
+    'Figure',
+    'GroupSection',
+    'HeterogeneitySection',
+    'render_report',
+]
 
 _IMAGE_TYPES = {'.png': 'image/png', '.svg': 'image/svg+xml'}
 
@@ -21,7 +28,8 @@ _PNG_SIGNATURE = b'\x89PNG\r\n\x1a\n'
 #: Our figures are drawn at 150 dots per inch; a CSS inch has 96 pixels.
 _FIGURE_DPI, _CSS_DPI = 150, 96
 
-_KINDS = {'t': 't contrast', 'F': 'F contrast'}
+_KINDS = {name: f'{name} contrast' for name in ('t', 'F', 'v', 'G', 'z')}
+_KINDS['chi2'] = 'χ² contrast'
 
 #: Column names of our tables, in words.
 _HEADERS = {
@@ -37,6 +45,7 @@ _HEADERS = {
     'p_fwe': 'p (FWE)',
     'p_tfce': 'p (TFCE)',
     'file': 'Map',
+    'variance_file': 'Variances',
     'n_observed': 'Observed voxels',
     'n_lost': 'Lost voxels',
     'percent_lost': 'Lost (%)',
@@ -69,8 +78,8 @@ class ContrastSection(NamedTuple):
     ----------
     name : str
         Name of the contrast.
-    kind : {'t', 'F'}
-        Type of the test.
+    kind : {'t', 'F', 'v', 'G', 'z', 'chi2'}
+        Statistic of the test.
     definition : str
         The contrast in words or weights.
     headline : str
@@ -123,10 +132,28 @@ class GroupSection(NamedTuple):
         Every subject; coverage.
     losses : pandas.DataFrame or None
         What each map costs the group mask, one row per map.
+    notes : list of str
+        What should be known about them.
     """
 
     figures: list
     losses: pd.DataFrame | None = None
+    notes: tuple | list = ()
+
+
+class HeterogeneitySection(NamedTuple):
+    """How much the effects differ beyond their known variances.
+
+    Attributes
+    ----------
+    figures : list of Figure
+        Maps of the heterogeneity.
+    metadata : dict
+        Facts about it.
+    """
+
+    figures: list
+    metadata: dict
 
 
 class _Image(NamedTuple):
@@ -147,7 +174,18 @@ class _Table(NamedTuple):
     filename: str
 
 
-def render_report(out_file, *, title, summary, contrasts, design, group, methods, provenance):
+def render_report(
+    out_file,
+    *,
+    title,
+    summary,
+    contrasts,
+    design,
+    group,
+    methods,
+    provenance,
+    heterogeneity=None,
+):
     """Write the report of a group analysis as one self-contained HTML file.
 
     Parameters
@@ -168,6 +206,8 @@ def render_report(out_file, *, title, summary, contrasts, design, group, methods
         Text that can be pasted into a paper. Blank lines separate paragraphs.
     provenance : dict
         Name to value, or list of values: versions, seeds, source files.
+    heterogeneity : HeterogeneitySection, optional
+        Where the variances of the maps are known.
 
     Returns
     -------
@@ -204,6 +244,7 @@ def render_report(out_file, *, title, summary, contrasts, design, group, methods
         design=design,
         design_table=_make_table(design.table, 'design'),
         group=group,
+        heterogeneity=heterogeneity,
         losses=_make_table(group.losses, 'coverage'),
         methods=methods,
         provenance=provenance,

@@ -1,9 +1,10 @@
-"""Error rates, checked when a workflow is built: the nodes that use them come after hours."""
+"""Arguments, checked when a workflow is built: the nodes that use them come after hours."""
 
 import warnings
 from math import ceil
 
-from ..exceptions import InputError, NistatsNipypeWarning
+from ..designs.contrasts import contrast_label
+from ..exceptions import ContrastError, InputError, NistatsNipypeWarning
 
 
 def check_levels(**levels):
@@ -30,3 +31,20 @@ def check_reach(n_perm, alpha):
             NistatsNipypeWarning,
             stacklevel=3,
         )
+
+
+def check_labels(contrasts):
+    """Refuse contrasts that would write to the same files."""
+    if not contrasts:
+        raise ContrastError('No contrast was given.', expected='at least one')
+    names = {}
+    for name in contrasts:
+        label = contrast_label(name)
+        # Many file systems do not tell A from a.
+        other = names.setdefault(label.casefold(), name)
+        if other != name:
+            raise ContrastError(
+                'Two contrasts would share their file names.',
+                found=f'{other!r} and {name!r} become {contrast_label(other)!r} and {label!r}',
+                expected='names that differ in letters or digits, not in their case alone',
+            )

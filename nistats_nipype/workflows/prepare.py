@@ -4,7 +4,10 @@ from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from ..interfaces import ApplyMask, ComputeMask, Smooth
+from .models import check_smoothing
 from .nodes import make_node
+
+_OUTPUTS = ['observations_file', 'mask_file', 'coverage_file', 'losses_file']
 
 
 def init_prepare_wf(
@@ -13,6 +16,7 @@ def init_prepare_wf(
     mask_method='intersection',
     min_coverage=1.0,
     zero_is_missing=True,
+    variances=False,
     name='prepare_wf',
 ):
     """Build a workflow that masks, smooths and packs the maps of a group.
@@ -28,13 +32,17 @@ def init_prepare_wf(
     Parameters
     ----------
     fwhm_mm : float, default 8.0
-        Full width at half maximum of the Gaussian kernel in mm; 0 leaves smoothing out.
+        Full width at half maximum of the Gaussian kernel in mm; 0 leaves smoothing out. Not
+        with ``variances``.
     mask_method : {'intersection', 'coverage', 'template', 'given'}, default 'intersection'
         How the mask is made, see :class:`~nistats_nipype.interfaces.ComputeMask`.
     min_coverage : float, default 1.0
         Share of the maps in (0, 1] that ``'coverage'`` asks for.
     zero_is_missing : bool, default True
         Whether exact 0 is a missing value, as NaN always is.
+    variances : bool, default False
+        Whether the maps come with maps of their sampling variances. The mask and the coverage
+        are then those of both.
     name : str, default 'prepare_wf'
 
     Inputs
@@ -43,11 +51,15 @@ def init_prepare_wf(
         3D maps, one per observation, or one 4D file.
     mask_file
         Mask on the grid of the maps, for ``mask_method='given'``.
+    variance_files
+        Sampling variances of the maps, in their order, for ``variances=True``.
 
     Outputs
     -------
     observations_file
         Packed observations, N x V float32 (.npy).
+    variances_file
+        Packed variances, likewise, if there are any.
     mask_file
         The group mask.
     coverage_file
@@ -55,19 +67,23 @@ def init_prepare_wf(
     losses_file
         Voxels that each map lacks (TSV).
 
+    Raises
+    ------
+    InputError
+        If maps with variances are to be smoothed.
+
     Examples
     --------
     >>> sorted(init_prepare_wf(fwhm_mm=0).list_node_names())
     ['apply_mask', 'compute_mask', 'inputnode', 'outputnode']
     """
-    inputnode = pe.Node(
-        niu.IdentityInterface(['in_files', 'mask_file'], mandatory_inputs=False),
-        name='inputnode',
-    )
-    outputnode = pe.Node(
-        niu.IdentityInterface(['observations_file', 'mask_file', 'coverage_file', 'losses_file']),
-        name='outputnode',
-    )
+    fields, results = ['in_files', 'mask_file'], [*_OUTPUTS]
+    if variances:
+        check_smoothing(fwhm_mm)
+        fields.append('variance_files')
+        results.append('variances_file')
+    inputnode = pe.Node(niu.IdentityInterface(fields, mandatory_inputs=False), name='inputnode')
+    outputnode = pe.Node(niu.IdentityInterface(results), name='outputnode')
     compute_mask = make_node(
         ComputeMask(
             method=mask_method, min_coverage=min_coverage, zero_is_missing=zero_is_missing
@@ -85,6 +101,16 @@ def init_prepare_wf(
                                     ('coverage_file', 'coverage_file'),
                                     ('losses_file', 'losses_file')]),
     ])  # fmt: skip
+    if variances:
+        mask_variances = make_node(
+            ApplyMask(zero_is_missing=zero_is_missing), name='mask_variances'
+        )
+        workflow.connect([
+            (inputnode, compute_mask, [('variance_files', 'variance_files')]),
+            (inputnode, mask_variances, [('variance_files', 'in_files')]),
+            (compute_mask, mask_variances, [('mask_file', 'mask_file')]),
+            (mask_variances, outputnode, [('observations_file', 'variances_file')]),
+        ])  # fmt: skip
     if not fwhm_mm:
         workflow.connect(inputnode, 'in_files', apply_mask, 'in_files')
         return workflow

@@ -5,8 +5,6 @@ import os
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from ..designs.contrasts import contrast_label
-from ..exceptions import ContrastError
 from ..interfaces import (
     CorrectContrasts,
     DefineVarianceGroups,
@@ -15,11 +13,19 @@ from ..interfaces import (
     PlotCoverage,
     PlotDesign,
     PlotSubjects,
-    SinkGroup,
     SinkJoint,
 )
 from .contrast import init_contrast_wf
 from .design import make_design_node
+from .levels import check_labels
+from .models import (
+    add_group_sink,
+    add_matching,
+    add_mixed,
+    check_model,
+    get_fit,
+    heterogeneity_outputs,
+)
 from .nodes import make_node
 from .prepare import init_prepare_wf
 
@@ -29,6 +35,8 @@ def init_second_level_wf(
     contrasts=None,
     formula=None,
     design_from='formula',
+    model='ols',
+    unmatched='error',
     fwhm_mm=8.0,
     mask_method='intersection',
     min_coverage=1.0,
@@ -80,6 +88,14 @@ def init_second_level_wf(
         variables. Default: the intercept only, a one-sample test.
     design_from : {'formula', 'file', 'bids-model'}, default 'formula'
         Otherwise the design is that of ``design_file``, or of a BIDS Stats Model.
+    model : {'ols', 'reml', 'dl', 'fixed'}, default 'ols'
+        Least squares; or, with ``variance_files``, mixed effects (restricted maximum likelihood,
+        as FLAME 1, or DerSimonian-Laird) or fixed effects. Known variances go with ``fwhm_mm=0``
+        and ``n_perm=0`` only.
+    unmatched : {'error', 'drop'}, default 'error'
+        Refuse maps without variances, variances without a map, and maps without a row in the
+        table, or leave them out, which the report says; not with files that have a line for
+        every map (``blocks_file``, ``variance_groups_file``), nor with ``tmap_files``.
     fwhm_mm : float, default 8.0
         FWHM of the Gaussian kernel in mm; 0 leaves smoothing out.
     mask_method, min_coverage, zero_is_missing
@@ -139,6 +155,9 @@ def init_second_level_wf(
     ------
     in_files
         3D maps, one per observation, or one 4D file.
+    variance_files
+        Their sampling variances, for all models but ``'ols'``; matched to ``in_files`` by
+        subject, name or table, see :class:`~nistats_nipype.interfaces.MatchMaps`.
     table_file
         Participants table (TSV), for ``formula`` or a model.
     design_file, bids_model_file
@@ -148,7 +167,7 @@ def init_second_level_wf(
     blocks_file
         Exchangeability blocks in PALM's format, one row per map; optional.
     variance_groups_file
-        Variance groups, a whole number for each map; optional.
+        Variance groups, a whole number for each map; optional, for ``model='ols'``.
     tmap_files
         t maps of the subjects, to be drawn in place of ``in_files``; optional.
 
@@ -158,6 +177,8 @@ def init_second_level_wf(
         What went into the fit.
     design_file, model_file, n_file
         Design matrix, fitted model, number of maps at each voxel.
+    tau2_file, i2_file, q_file, q_p_file
+        Heterogeneity, with known variances; fixed effects have no tau2.
     section_files
         What the report says about each contrast; the maps of a contrast are outputs of
         its sub-workflow ``contrast_<label>_wf``.
@@ -173,7 +194,7 @@ def init_second_level_wf(
     ContrastError
         If there is no contrast, or two would share file names.
     InputError
-        If a level is not between 0 and 1.
+        If a level is not between 0 and 1, or the model cannot do what else is asked for.
 
     Warns
     -----
@@ -187,13 +208,15 @@ def init_second_level_wf(
     1000
     """
     contrasts = {'mean': 'intercept'} if contrasts is None else contrasts
-    _check_labels(contrasts)
+    check_labels(contrasts)
+    check_model(model, fwhm_mm=fwhm_mm, n_perm=n_perm, auto_variance_groups=auto_variance_groups)
     out_dir = None if out_dir is None else os.path.abspath(out_dir)
     workflow = pe.Workflow(name=name)
     inputnode = pe.Node(
         niu.IdentityInterface(
             [
                 'in_files',
+                'variance_files',
                 'table_file',
                 'design_file',
                 'bids_model_file',
@@ -208,23 +231,34 @@ def init_second_level_wf(
     )
     correct_contrasts = bool(correct_contrasts and n_perm)
     joint = _list_joint(cluster_forming_z, tfce) if correct_contrasts else {}
-    outputnode = pe.Node(niu.IdentityInterface([*_OUTPUTS, *joint.values()]), name='outputnode')
+    outputs = [*_OUTPUTS, *heterogeneity_outputs(model), *joint.values()]
+    outputnode = pe.Node(niu.IdentityInterface(outputs), name='outputnode')
     prepare_wf = init_prepare_wf(
         fwhm_mm=fwhm_mm,
         mask_method=mask_method,
         min_coverage=min_coverage,
         zero_is_missing=zero_is_missing,
+        variances=model != 'ols',
     )
     build_design, fields = make_design_node(formula, design_from)
-    workflow.connect([(inputnode, build_design, [(name, name) for name in ('in_files', *fields)])])
-    fit_glm = make_node(FitGLM(missing=missing, zero_is_missing=zero_is_missing), name='fit_glm')
     report = make_node(
         MakeReport(title=title, fwhm_mm=fwhm_mm, mask_method=mask_method), name='make_report'
     )
     list_sections = pe.Node(niu.Merge(len(contrasts)), name='list_sections')
+    workflow.add_nodes([inputnode, outputnode, prepare_wf, report])
+    maps = inputnode
+    if model != 'ols' or unmatched == 'drop':
+        maps = add_matching(workflow, unmatched, variances=model != 'ols')
+    policy = {'missing': missing, 'zero_is_missing': zero_is_missing}
+    if model == 'ols':
+        fit_glm = make_node(FitGLM(**policy), name='fit_glm')
+    else:
+        fit_glm = add_mixed(workflow, model, omp_nthreads, **policy)
     workflow.connect([
-        (inputnode, prepare_wf, [('in_files', 'inputnode.in_files'),
-                                 ('mask_file', 'inputnode.mask_file')]),
+        (maps, prepare_wf, [('in_files', 'inputnode.in_files')]),
+        (inputnode, prepare_wf, [('mask_file', 'inputnode.mask_file')]),
+        (maps, build_design, [('in_files', 'in_files')]),
+        (inputnode, build_design, [(field, field) for field in fields]),
         (prepare_wf, fit_glm, [('outputnode.observations_file', 'in_files'),
                                ('outputnode.mask_file', 'mask_file')]),
         (build_design, fit_glm, [('design_file', 'design_file')]),
@@ -240,7 +274,8 @@ def init_second_level_wf(
     if auto_variance_groups:
         groups = make_node(DefineVarianceGroups(), name='define_variance_groups')
         workflow.connect(inputnode, 'blocks_file', groups, 'blocks_file')
-    workflow.connect(groups, 'variance_groups_file', fit_glm, 'variance_groups_file')
+    if model == 'ols':
+        workflow.connect(groups, 'variance_groups_file', fit_glm, 'variance_groups_file')
     contrast_wfs = []
     for index, (contrast, definition) in enumerate(contrasts.items(), start=1):
         contrast_wf = init_contrast_wf(
@@ -280,11 +315,11 @@ def init_second_level_wf(
                                     ('metadata_file', 'inputnode.model_metadata_file')]),
             (contrast_wf, list_sections, [('outputnode.section_file', f'in{index}')]),
         ])  # fmt: skip
-    _add_report(workflow, contrast_wfs, subject_threshold)
+    _add_report(workflow, maps, contrast_wfs, subject_threshold)
     if joint:
         _add_joint(workflow, contrast_wfs, joint, tail, out_dir)
     if out_dir is not None:
-        _add_sink(workflow, out_dir)
+        add_group_sink(workflow, out_dir, model)
     return workflow
 
 
@@ -301,27 +336,10 @@ def _list_joint(cluster_forming_z, tfce):
     return {**{name: name for name in maps}, 'null_file': 'joint_null_file'}
 
 
-def _check_labels(contrasts):
-    """Refuse contrasts that would write to the same files."""
-    if not contrasts:
-        raise ContrastError('No contrast was given.', expected='at least one')
-    names = {}
-    for name in contrasts:
-        label = contrast_label(name)
-        # Many file systems do not tell A from a.
-        other = names.setdefault(label.casefold(), name)
-        if other != name:
-            raise ContrastError(
-                'Two contrasts would share their file names.',
-                found=f'{other!r} and {name!r} become {contrast_label(other)!r} and {label!r}',
-                expected='names that differ in letters or digits, not in their case alone',
-            )
-
-
-def _add_report(workflow, contrast_wfs, subject_threshold):
+def _add_report(workflow, maps, contrast_wfs, subject_threshold):
     """Draw design, subjects and coverage, and hand everything to the report."""
-    inputnode, prepare_wf, design, fit_glm, report = map(
-        workflow.get_node, ('inputnode', 'prepare_wf', 'build_design', 'fit_glm', 'make_report')
+    inputnode, prepare_wf, design, report = map(
+        workflow.get_node, ('inputnode', 'prepare_wf', 'build_design', 'make_report')
     )
     plot_subjects = make_node(PlotSubjects(), name='plot_subjects')
     if subject_threshold is not None:
@@ -332,8 +350,8 @@ def _add_report(workflow, contrast_wfs, subject_threshold):
     for index, contrast_wf in enumerate(contrast_wfs, start=1):
         workflow.connect(contrast_wf, 'outputnode.contrast_file', list_contrasts, f'in{index}')
     workflow.connect([
-        (inputnode, plot_subjects, [('in_files', 'in_files'),
-                                    ('tmap_files', 'tmap_files')]),
+        (maps, plot_subjects, [('in_files', 'in_files')]),
+        (inputnode, plot_subjects, [('tmap_files', 'tmap_files')]),
         (prepare_wf, plot_coverage, [('outputnode.coverage_file', 'coverage_file'),
                                      ('outputnode.losses_file', 'losses_file')]),
         (design, plot_design, [('design_file', 'design_file')]),
@@ -343,7 +361,7 @@ def _add_report(workflow, contrast_wfs, subject_threshold):
         (plot_design, report, [('figure_file', 'design_figure_file')]),
         (design, report, [('design_file', 'design_file')]),
         (prepare_wf, report, [('outputnode.losses_file', 'losses_file')]),
-        (fit_glm, report, [('metadata_file', 'model_metadata_file')]),
+        (get_fit(workflow), report, [('metadata_file', 'model_metadata_file')]),
     ])  # fmt: skip
 
 
@@ -378,23 +396,3 @@ def _add_joint(workflow, contrast_wfs, joint, tail, out_dir):
                 ('metadata_file', 'contrasts_metadata_file'), *((name, name) for name in joint),
             ]),
         ])  # fmt: skip
-
-
-def _add_sink(workflow, out_dir):
-    """Copy what all contrasts share to the results folder."""
-    ds_group = make_node(SinkGroup(out_dir=out_dir), name='ds_group')
-    ds_group.inputs.figure_names = ['subjects', 'coverage', 'design']
-    figures = pe.Node(niu.Merge(3), name='list_figures')
-    for index, name in enumerate(('subjects', 'coverage', 'design'), start=1):
-        workflow.connect(workflow.get_node(f'plot_{name}'), 'figure_file', figures, f'in{index}')
-    workflow.connect([
-        (workflow.get_node('outputnode'), ds_group, [('mask_file', 'mask_file'),
-                                                     ('coverage_file', 'coverage_file'),
-                                                     ('n_file', 'n_file'),
-                                                     ('losses_file', 'maps_file'),
-                                                     ('design_file', 'design_file'),
-                                                     ('report_file', 'report_file')]),
-        (workflow.get_node('build_design'), ds_group, [('metadata_file', 'design_metadata_file')]),
-        (workflow.get_node('fit_glm'), ds_group, [('metadata_file', 'model_metadata_file')]),
-        (figures, ds_group, [('out', 'figure_files')]),
-    ])  # fmt: skip

@@ -57,7 +57,8 @@ def smdl(tmp_path):
         (['--bids-model', 'm.json', '--design-mat', 'd.mat'], 'more than one design'),
         (['--design-con', 'd.con'], '--design-con needs --design-mat'),
         (['--design-mat', 'd.mat', '--design-fts', 'd.fts'], '--design-fts needs --design-con'),
-        (['--bids-model-node', 'n'], '--bids-model-node needs --model'),
+        (['--bids-model-node', 'n'], '--bids-model-node needs --bids-model'),
+        (['--design-mat', 'd.mat', '--unmatched', 'drop'], 'a row for every map'),
         (['--design-mat', 'd.mat', '--table', 't.tsv'], 'Nothing of --table'),
     ],
 )

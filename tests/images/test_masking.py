@@ -26,6 +26,31 @@ def group(write_map):
     return [write_map(data) for data in maps], ~(np.isnan(maps) | (maps == 0)), maps
 
 
+def test_a_map_is_observed_where_it_has_a_variance(group, write_map, affine):
+    paths, observed, _ = group
+    variances = np.ones((10, *SHAPE), dtype=np.float32)
+    variances[3, 2, :2], variances[4, 2, 1:] = np.nan, 0.0
+    files = [write_map(data) for data in variances]
+    both = observed & (variances > 0)
+    result = compute_mask(paths, variance_files=files)
+    np.testing.assert_array_equal(result.mask, both.all(axis=0))
+    np.testing.assert_array_equal(result.coverage, both.sum(axis=0))
+    assert both.sum() < observed.sum()
+    assert result.losses['variance_file'].tolist() == files
+    np.testing.assert_array_equal(result.losses['n_observed'], both.sum(axis=(1, 2, 3)))
+    # A 0 that is data is a variance, too; what cannot be one is for the fit to refuse.
+    zeros = compute_mask(paths, variance_files=files, zero_is_missing=False)
+    with_variance = ~(np.isnan(variances) | np.isnan(group[2]))
+    np.testing.assert_array_equal(zeros.coverage, with_variance.sum(axis=0))
+    moved = affine.copy()
+    moved[0, 3] += 1
+    other = [*files[:-1], write_map(variances[0], affine=moved)]
+    with pytest.raises(GridError, match=os.path.basename(other[-1])):
+        compute_mask(paths, variance_files=other)
+    with pytest.raises(InputError, match='not one map of variances for every map'):
+        compute_mask(paths, variance_files=files[1:])
+
+
 def test_intersection_and_coverage_count_as_numpy_does(group):
     paths, observed, _ = group
     result = compute_mask(paths)

@@ -18,7 +18,7 @@ from nistats_nipype.interfaces import (
 
 #: Entities in the order in which BIDS has them; values of letters and digits only.
 NAME = re.compile(
-    r'contrast-[A-Za-z0-9]+(_stat-(effect|variance|t|F|z|p|logp|q))?(_desc-[A-Za-z0-9]+)?'
+    r'contrast-[A-Za-z0-9]+(_stat-(effect|variance|t|F|v|G|chi2|z|p|logp|q))?(_desc-[A-Za-z0-9]+)?'
     r'_(statmap|clusters|null|glass|summary)\.(nii\.gz|tsv|json|png)'
 )
 PARAMETRIC = ('effect', 'variance', 'stat', 'z', 'p')
@@ -76,6 +76,28 @@ def test_names_sidecars_and_content(sink, results, read, read_json, group, defin
     assert sidecar['Sources'] == ['bids::maps.tsv', 'bids::design.tsv', 'bids::mask.nii.gz']
     effect = read(results / 'contrast-LeftRightGo_stat-effect_statmap.nii.gz')
     assert effect.shape == (group.mask.shape if kind == 't' else (*group.mask.shape, 2))
+
+
+@pytest.mark.parametrize('statistic', ['v', 'G', 'chi2', 'z'])
+def test_a_statistic_goes_by_its_own_name(sink, run, results, tmp_path, statistic):
+    """The z of fixed effects is their statistic; there is one map of it."""
+    _, _, found = sink('intercept', name='x')
+    for path in results.iterdir():
+        path.unlink()
+    about = tmp_path / 'about.json'
+    about.write_text(f'{{"StatisticName": "{statistic}"}}')
+    sinking = SinkContrast(
+        out_dir=str(results),
+        contrast_file=found['contrast_file'],
+        contrast_metadata_file=str(about),
+        stat_file=found['stat_file'],
+        z_file=found['z_file'],
+    )
+    names = {Path(path).name for path in run(sinking).out_files if path.endswith('.gz')}
+    assert names == {f'contrast-x_stat-{name}_statmap.nii.gz' for name in (statistic, 'z')}
+    assert all(NAME.fullmatch(name) for name in names)
+    z = (results / 'contrast-x_stat-z_statmap.nii.gz').read_bytes()
+    assert z == Path(found['z_file']).read_bytes()
 
 
 def test_metadata_of_a_threshold_goes_with_its_map(sink, run, results, read_json, group):

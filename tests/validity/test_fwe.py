@@ -46,6 +46,7 @@ class Case:
     sidedness = 'two-sided'
     connectivity = 26
     tail, fwhm_voxels = 'none', 0.0
+    missing = 'error'
 
     def __str__(self):
         return type(self).__name__
@@ -190,6 +191,52 @@ class Gamma(Tail):
     tail = 'gamma'
 
 
+def punch(rng, maps):
+    """Leave out corners of maps: 5 to 20 % of all values, in neighbouring voxels of a map."""
+    maps = maps.reshape(-1, *SHAPE).copy()
+    size = rng.integers(4, 6)
+    for index in rng.permutation(len(maps))[: int(rng.uniform(0.5, 0.9) * len(maps))]:
+        low = rng.integers(0, 2, size=3) * (8 - size)
+        maps[(index, *(slice(each, each + size) for each in low))] = np.nan
+    return maps.reshape(len(maps), -1)
+
+
+class MissingOneSample(OneSample):
+    """Maps without an effect that lack some of their voxels."""
+
+    missing = 'per_voxel'
+
+    def draw(self, rng):
+        return punch(rng, super().draw(rng))
+
+
+class MissingTwoSamples(TwoSamples):
+    """Likewise skewed maps of two groups."""
+
+    missing = 'per_voxel'
+
+    def draw(self, rng):
+        return punch(rng, super().draw(rng))
+
+
+class MissingNuisance(Nuisance):
+    """Likewise beside a covariate with an effect, which is correlated with the tested one."""
+
+    missing = 'per_voxel'
+
+    def draw(self, rng):
+        return punch(rng, super().draw(rng))
+
+
+class MissingUnequalVariances(Case):
+    """Likewise a mean over subjects whose noise differs by a factor of 3: signs are flipped."""
+
+    design, missing, connectivity = np.ones((16, 1)), 'per_voxel', 6
+
+    def draw(self, rng):
+        return punch(rng, noise(rng, 16) * np.linspace(1, 3, 16)[:, None])
+
+
 def smoother(fwhm_voxels):
     """Smooth a map of the whole box."""
     sigma = fwhm_voxels / np.sqrt(8 * np.log(2))
@@ -214,10 +261,10 @@ def corrected(result, name, case, schedule):
 def count_found(case, n_groups):
     """In how many groups something is found, by statistic."""
     found = dict.fromkeys(('voxel', 'extent', 'mass', 'tfce'), 0)
-    scores = case.groups is not None
+    scores = case.groups is not None or case.missing == 'per_voxel'
     threshold = cluster_forming(CLUSTER_FORMING_Z, 'z', case.design, case.contrast, scores=scores)
     test, side = (case.design, case.contrast), {'sidedness': case.sidedness}
-    options = {**side, 'smooth_variance': smoother(case.fwhm_voxels)}
+    options = {**side, 'smooth_variance': smoother(case.fwhm_voxels), 'missing': case.missing}
     drawing = {name: getattr(case, name) for name in ('blocks', 'groups', 'errors', 'method')}
     number = list(map(str, CASES)).index(str(case))
     for seed in range(n_groups):
@@ -252,6 +299,10 @@ CASES = [
     Tail(),
     Gamma(),
     *map(OtherMethod, METHODS[1:]),
+    MissingOneSample(),
+    MissingTwoSamples(),
+    MissingNuisance(),
+    MissingUnequalVariances(),
 ]
 
 

@@ -283,8 +283,8 @@ def test_unusable_figures(render, tmp_path):
 
 
 def test_unknown_kind(render, content):
-    with pytest.raises(InputError, match="'z'"):
-        render(contrasts=[content['contrasts'][0]._replace(kind='z')])
+    with pytest.raises(InputError, match="'r'"):
+        render(contrasts=[content['contrasts'][0]._replace(kind='r')])
 
 
 def luminance(colour):

@@ -25,6 +25,7 @@ from nistats_nipype.workflows import (
 
 FACTORIES = {
     'prepare': lambda: init_prepare_wf(mask_method='coverage', min_coverage=0.9),
+    'prepare, with variances': lambda: init_prepare_wf(variances=True, fwhm_mm=0),
     'permutation': lambda: init_permutation_wf(n_chunks=4, omp_nthreads=2),
     'contrast': lambda: init_contrast_wf(
         contrast_name='any', definition=['a', 'b'], out_dir='/nowhere/results'
@@ -47,6 +48,15 @@ FACTORIES = {
         out_dir='/nowhere/results',
     ),
     'second level, defaults': init_second_level_wf,
+    'second level, mixed effects': lambda: init_second_level_wf(
+        model='reml', formula='age', contrasts={'age': 'age'}, fwhm_mm=0, n_perm=0, out_dir='out'
+    ),
+    'second level, fixed effects': lambda: init_second_level_wf(
+        model='fixed', fwhm_mm=0, n_perm=0
+    ),
+    'second level, least squares of matched maps': lambda: init_second_level_wf(
+        unmatched='drop', formula='age', contrasts={'age': 'age'}
+    ),
     'spatial': lambda: init_spatial_wf(cluster_forming_z=3.1, tfce=True, n_chunks=2),
     'contrast with clusters and TFCE': lambda: init_contrast_wf(
         contrast_name='any',

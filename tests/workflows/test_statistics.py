@@ -60,7 +60,7 @@ def test_variance_groups_of_the_blocks_are_everywhere(simulated, build, mask, tm
         W[rows] = np.diag(R)[rows].sum() / (residuals[rows] ** 2).sum(axis=0)
     covariance = np.linalg.inv(np.einsum('ni,nv,nj->vij', X, W, X))
     v = (pinv @ maps)[1] / np.sqrt(covariance[:, 1, 1])
-    found = read(results / 'contrast-task_stat-t_statmap.nii.gz', mask)
+    found = read(results / 'contrast-task_stat-v_statmap.nii.gz', mask)
     np.testing.assert_allclose(found, v, rtol=1e-4)
     sidecar = read_json(results / 'contrast-task_stat-logp_desc-voxelFWE_statmap.json')
     assert sidecar['StatisticName'] == 'v'

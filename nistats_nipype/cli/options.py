@@ -1,0 +1,52 @@
+"""Options about where maps and their variances come from: argparse and nothing else."""
+
+from .values import entity
+
+
+def add_derivatives(group):
+    """Add the options that select maps from the folders of other pipelines."""
+    group.add_argument(
+        '--derivatives',
+        metavar='FOLDER',
+        help='results of FitLins, nilearn (save_glm_to_bids), FEAT or SPM to select maps from, '
+        'in place of --maps; variances come along if --model takes them',
+    )
+    group.add_argument(
+        '--entities',
+        nargs='+',
+        type=entity,
+        metavar='KEY=VALUE',
+        help="what these maps have in common, e.g. contrast=faces task=emotion; 'run=' for none; "
+        'FEAT: cope=1, SPM: con=1',
+    )
+    group.add_argument(
+        '--unmatched',
+        choices=('error', 'drop'),
+        default='error',
+        help='maps without variances or without a row in --table, and subjects without a map in '
+        '--derivatives: refuse, or leave them out and say so (default: %(default)s)',
+    )
+
+
+def add_variances(group):
+    """Add the model, and the variances that it takes."""
+    group.add_argument(
+        '--model',
+        choices=('ols', 'reml', 'dl', 'fixed'),
+        default='ols',
+        help='least squares; or with known variances of the maps mixed effects by REML (as FLAME '
+        '1) or DerSimonian-Laird, or fixed effects; these need --fwhm 0 --n-perm 0 (default: '
+        '%(default)s)',
+    )
+    group.add_argument(
+        '--variance-maps',
+        nargs='+',
+        metavar='MAP',
+        help='variances of the maps (varcope, stat-variance), in any order: files, patterns, or '
+        'one 4D file; they are matched by subject or name',
+    )
+    group.add_argument(
+        '--variance-column',
+        metavar='COLUMN',
+        help='column of --table that names them, along with --map-column',
+    )

@@ -1,0 +1,124 @@
+"""Models, statistics and heterogeneity in words, from the metadata of the fit."""
+
+_ESTIMATORS = {
+    'ols': 'a general linear model fitted by ordinary least squares',
+    'reml': 'a mixed-effects model: each map was weighted by the inverse of its known variance '
+    'plus a variance between maps, which was estimated at every voxel by restricted maximum '
+    'likelihood '
+    '(the model of FLAME 1; Woolrich et al. 2004, '
+    'https://doi.org/10.1016/j.neuroimage.2003.12.023)',
+    'dl': 'a mixed-effects model: each map was weighted by the inverse of its known variance plus '
+    'a variance between maps, which was estimated at every voxel by the method of moments '
+    '(DerSimonian and Laird 1986, https://doi.org/10.1016/0197-2456(86)90046-2)',
+    'fixed': 'a fixed-effects model: each map was weighted by the inverse of its known variance, '
+    'so that inference is about these maps only, not about a population they come from',
+}
+
+
+def describe_estimator(model):
+    """Say how the model was fitted.
+
+    Parameters
+    ----------
+    model : dict
+        Metadata of the fit.
+
+    Returns
+    -------
+    str
+        What completes "The maps were analysed with".
+
+    Examples
+    --------
+    >>> describe_estimator({'Estimator': 'ordinary least squares'})
+    'a general linear model fitted by ordinary least squares'
+    """
+    return _ESTIMATORS[model.get('MixedModel', 'ols')]
+
+
+def describe_heterogeneity(model):
+    """Facts about how much the effects differ beyond their known variances.
+
+    Parameters
+    ----------
+    model : dict
+        Metadata of a fit with known variances.
+
+    Returns
+    -------
+    dict of {str: str}
+
+    Examples
+    --------
+    >>> model = {'MixedModel': 'fixed', 'NumberOfVoxelsFitted': 2000, 'MedianI2': 12.34,
+    ...          'NumberOfVoxelsWithQPBelow.05': 150}
+    >>> describe_heterogeneity(model)['Heterogeneity, p < .05']
+    '150 of 2,000 voxels (uncorrected; Q against chi-squared)'
+    """
+    n_fitted = model['NumberOfVoxelsFitted']
+    facts = {
+        'I², median': f'{model["MedianI2"]:.1f} % of the variation',
+        'Heterogeneity, p < .05': f'{model["NumberOfVoxelsWithQPBelow.05"]:,} of {n_fitted:,} '
+        'voxels (uncorrected; Q against chi-squared)',
+    }
+    if model['MixedModel'] == 'fixed':
+        return facts | {'τ²': 'taken as 0: fixed effects'}
+    n_none = model['NumberOfVoxelsWithoutHeterogeneity']
+    return facts | {
+        'τ², median': f'{model["MedianTau2"]:.4g}, in squared units of the maps',
+        'τ² estimated as 0': f'{n_none:,} of {n_fitted:,} voxels',
+    }
+
+
+def describe_dropped(matching):
+    """Sentences about the maps that were left out.
+
+    Parameters
+    ----------
+    matching : dict
+        Metadata of :class:`nistats_nipype.interfaces.MatchMaps`.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> describe_dropped({'Dropped': [{'file': 'sub-03.nii', 'reason': 'no row in the table'}]})
+    ['Left out: sub-03.nii (no row in the table).']
+    """
+    return [f'Left out: {each["file"]} ({each["reason"]}).' for each in matching['Dropped']]
+
+
+def describe_dof(test):
+    """Degrees of freedom of a test: ``15``, or ``12 to 15`` where they vary over voxels.
+
+    They are infinite where variances are known: there are none in the metadata.
+
+    Examples
+    --------
+    >>> describe_dof({'DegreesOfFreedom': [12.0, 15.0]}), describe_dof({'DegreesOfFreedom': None})
+    ('12 to 15', '∞')
+    """
+    if test['DegreesOfFreedom'] is None:
+        return '∞'
+    low, high = (f'{round(dof, 2):g}' for dof in test['DegreesOfFreedom'])
+    return low if low == high else f'{low} to {high}'
+
+
+def describe_statistic(test):
+    """Statistic of a test with its degrees of freedom.
+
+    Examples
+    --------
+    >>> describe_statistic({'Statistic': 't', 'DegreesOfFreedom': [15.0, 15.0]})
+    't, 15 degrees of freedom'
+    >>> describe_statistic({'StatisticName': 'chi2', 'DegreesOfFreedomEffect': 2})
+    'chi-squared, 2 degrees of freedom'
+    """
+    name = test.get('StatisticName') or test['Statistic']
+    if name == 'z':
+        return 'z, the variances being known'
+    if name == 'chi2':
+        return f'chi-squared, {test["DegreesOfFreedomEffect"]} degrees of freedom'
+    return f'{name}, {describe_dof(test)} degrees of freedom'
