@@ -88,6 +88,7 @@ def _model_arguments(args):
         'design_from': design_source(args),
         'model': args.model,
         'unmatched': args.unmatched,
+        'on_check_error': args.on_check_error,
         'sidedness': args.sidedness,
         'fwhm_mm': args.fwhm,
         'mask_method': args.mask if args.mask in MASK_METHODS else 'given',
@@ -194,7 +195,7 @@ def build_run(args, out_dir, *, strict=True):
     matched, notes = match_sources(args, sources)
     contrasts, more = _find_contrasts(args, matched)
     findings = check_analysis(args, matched, tmaps, contrasts)
-    if strict:
+    if strict and args.on_check_error == 'raise':
         require_sound(findings)
     notes += more + as_notes(findings)
     workflow = _init_workflow(contrasts=contrasts, **arguments, out_dir=out_dir)

@@ -28,6 +28,17 @@ def add_derivatives(group):
     )
 
 
+def add_checks(parser):
+    """Add what is done about what the checks find."""
+    parser.add_argument(
+        '--on-check-error',
+        choices=('raise', 'report'),
+        default='raise',
+        help='errors that the checks of design and maps find: end before anything is computed, or '
+        'go on and report them (default: %(default)s)',
+    )
+
+
 def add_variances(group):
     """Add the model, and the variances that it takes."""
     group.add_argument(

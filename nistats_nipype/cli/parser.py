@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 from .. import __version__
 from .design_options import add_design_command, add_design_options
-from .options import add_derivatives, add_variances
+from .options import add_checks, add_derivatives, add_variances
 from .values import not_negative, p_value, positive, share, whole
 
 _RUN_EXAMPLES = """\
@@ -231,6 +231,7 @@ def _add_model(parser):
         'repeatable (default without a design: mean=intercept)',
     )
     add_variances(group)
+    add_checks(group)
     group.add_argument(
         '--blocks',
         metavar='FILE',

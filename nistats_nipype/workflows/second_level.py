@@ -37,6 +37,7 @@ def init_second_level_wf(
     design_from='formula',
     model='ols',
     unmatched='error',
+    on_check_error='raise',
     fwhm_mm=8.0,
     mask_method='intersection',
     min_coverage=1.0,
@@ -96,6 +97,10 @@ def init_second_level_wf(
         Refuse maps without variances, variances without a map, and maps without a row in the
         table, or leave them out, which the report says; not with files that have a line for
         every map (``blocks_file``, ``variance_groups_file``), nor with ``tmap_files``.
+    on_check_error : {'raise', 'report'}, default 'raise'
+        Whether errors that :class:`~nistats_nipype.interfaces.CheckDesign` and
+        :class:`~nistats_nipype.interfaces.CheckMaps` find end the analysis, or are only
+        reported.
     fwhm_mm : float, default 8.0
         FWHM of the Gaussian kernel in mm; 0 leaves smoothing out.
     mask_method, min_coverage, zero_is_missing
@@ -258,6 +263,7 @@ def init_second_level_wf(
         formula=formula,
         contrasts=contrasts,
         zero_is_missing=zero_is_missing,
+        on_error=on_check_error,
         auto_variance_groups=auto_variance_groups,
         n_perm=n_perm,
         errors=errors,
