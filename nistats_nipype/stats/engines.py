@@ -84,6 +84,29 @@ def _dof(split):
     return len(split.interest) - split.interest.shape[1] - split.nuisance.shape[1]
 
 
+def orders_and_signs(schedule, rows):
+    """Relabellings as both orders and signs, whichever the schedule has.
+
+    Parameters
+    ----------
+    schedule : Schedule
+    rows : ndarray of int, shape (B,)
+
+    Returns
+    -------
+    orders : ndarray of shape (B, N), int32
+    signs : ndarray of shape (B, N), int8
+    """
+    orders, signs = schedule.orders, schedule.signs
+    shape = len(rows), schedule.n_observations
+    if orders is None:
+        orders = np.tile(np.arange(shape[1], dtype=np.int32), (shape[0], 1))
+    else:
+        orders = orders[rows]
+    signs = np.ones(shape, dtype=np.int8) if signs is None else signs[rows]
+    return np.ascontiguousarray(orders), np.ascontiguousarray(signs)
+
+
 class Correlations:
     """Engine of t and F, compared as partial correlations, of which they are functions.
 
@@ -133,7 +156,7 @@ class Correlations:
         """Maxima, counts and relabellings left out, over batches of relabellings."""
         from .kernels import extremes_and_counts
 
-        results = _make_results(n_rows, len(points))
+        results = make_results(n_rows, len(points))
         units, _ = unit_data(self.method, self.values[:, points])
         for low, relabellings in zip(range(0, n_rows, self.batch), batches, strict=True):
             maxima = results[0][low : low + self.batch]
@@ -243,20 +266,13 @@ class Scores:
 
     def load(self, rows):
         """Prepare some relabellings, rows of the schedule: their orders and signs."""
-        orders, signs = self.schedule.orders, self.schedule.signs
-        shape = len(rows), self.schedule.n_observations
-        if orders is None:
-            orders = np.tile(np.arange(shape[1], dtype=np.int32), (shape[0], 1))
-        else:
-            orders = orders[rows]
-        signs = np.ones(shape, dtype=np.int8) if signs is None else signs[rows]
-        return np.ascontiguousarray(orders), np.ascontiguousarray(signs)
+        return orders_and_signs(self.schedule, rows)
 
     def extremes(self, batches, points, side, limits, n_rows):
         """Maxima, counts and relabellings left out, over batches of relabellings."""
         from .welch_kernels import score_extremes_and_counts
 
-        results = _make_results(n_rows, len(points))
+        results = make_results(n_rows, len(points))
         units, _ = unit_data(self.method, self.values[:, points])
         for low, relabellings in zip(range(0, n_rows, self.batch), batches, strict=True):
             maxima = results[0][low : low + self.batch]
@@ -331,7 +347,7 @@ class PseudoStatistics(Correlations):
 _NO_PATTERNS = np.empty((0, 0), dtype=np.uint8)
 
 
-def _make_results(n_rows, n_points):
+def make_results(n_rows, n_points):
     return (
         np.full(n_rows, -np.inf),
         np.zeros(n_points, dtype=np.int64),

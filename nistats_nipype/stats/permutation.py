@@ -102,6 +102,7 @@ def permute(
     missing='error',
     labels=None,
     smooth_variance=None,
+    covariates=None,
     num_threads=1,
 ):
     """Compute the statistic of a contrast over a range of relabellings.
@@ -130,6 +131,9 @@ def permute(
     smooth_variance : callable, optional
         Takes a map (V,) of the error variance, NaN where nothing is tested, and returns it
         smoothed; the statistic is then pseudo-t [1]_.
+    covariates : sequence of K arrays of shape (N, V), optional
+        Voxelwise covariates in place of the last K columns of the design, which stand for them,
+        see :mod:`nistats_nipype.stats.voxelwise_engine`.
     num_threads : int, default 1
         Threads; no influence on the result.
 
@@ -165,6 +169,7 @@ def permute(
         missing,
         labels,
         smooth_variance,
+        covariates,
     )
     n_points = values.shape[1]
     chunk = Chunk(

@@ -5,12 +5,13 @@ from typing import NamedTuple
 import numpy as np
 
 from ..exceptions import InputError, ScheduleError
-from . import glm
+from . import glm, voxelwise
 from .design import check_design
 from .distributions import SIDES
 from .engines import POINTS, Correlations, PseudoStatistics, Scores
 from .methods import make_method
 from .partial import PartialScores, list_parts
+from .voxelwise_engine import VoxelwiseCorrelations, check_test
 from .welch import make_geometry
 
 
@@ -19,7 +20,7 @@ class Task(NamedTuple):
 
     Attributes
     ----------
-    engine : Correlations, Scores, PartialScores or PseudoStatistics
+    engine : Correlations, Scores, PartialScores, PseudoStatistics or VoxelwiseCorrelations
         What is computed for a relabelling.
     side : int
         What is compared: 0 for both sides (and F), 1 for the upper, -1 for the lower.
@@ -32,7 +33,7 @@ class Task(NamedTuple):
         Points that have a statistic.
     """
 
-    engine: Correlations | Scores | PartialScores
+    engine: Correlations | Scores | PartialScores | VoxelwiseCorrelations
     side: int
     start: int
     stop: int
@@ -45,7 +46,19 @@ class Task(NamedTuple):
         return glm.split_points(self.tested, len(self.engine.values), POINTS)
 
 
-def prepare(values, design, contrast, schedule, start, stop, sidedness, missing, labels, smooth):
+def prepare(
+    values,
+    design,
+    contrast,
+    schedule,
+    start,
+    stop,
+    sidedness,
+    missing,
+    labels,
+    smooth,
+    covariates=None,
+):
     """Check a test and compute its observed statistic.
 
     Parameters and errors are those of :func:`nistats_nipype.stats.permutation.permute`;
@@ -61,8 +74,14 @@ def prepare(values, design, contrast, schedule, start, stop, sidedness, missing,
     schedule.check_design(design, contrast)
     method = make_method(schedule.method, design, contrast, flips=flips)
     _check_request(schedule, start, stop, missing, smooth)
-    model = glm.fit(values, design, missing=missing, labels=labels, groups=schedule.groups)
-    stat = glm.contrast(model, design, contrast).stat
+    if covariates is not None:
+        check_test(schedule, design, covariates, smooth)
+        fixed = design[:, : -len(covariates)]
+        model = voxelwise.fit(values, fixed, covariates, missing=missing, labels=labels)
+        stat = voxelwise.contrast(model, fixed, contrast).stat
+    else:
+        model = glm.fit(values, design, missing=missing, labels=labels, groups=schedule.groups)
+        stat = glm.contrast(model, design, contrast).stat
     tested = np.flatnonzero(np.isfinite(stat))
     if not tested.size:
         raise InputError(
@@ -71,7 +90,9 @@ def prepare(values, design, contrast, schedule, start, stop, sidedness, missing,
             advice='Look at the maps: they may be empty or copies of one another.',
         )
     signed = not is_f(method.split)
-    if schedule.groups is not None and missing != 'per_voxel':
+    if covariates is not None:
+        engine = VoxelwiseCorrelations(values, covariates, fixed, contrast, method.split, schedule)
+    elif schedule.groups is not None and missing != 'per_voxel':
         geometry = make_geometry(method.split, schedule.groups)
         engine = Scores(values, method, schedule, signed, geometry)
     elif missing == 'per_voxel':

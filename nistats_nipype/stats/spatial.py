@@ -111,6 +111,7 @@ def permute_spatial(
     missing='error',
     labels=None,
     smooth_variance=None,
+    covariates=None,
     num_threads=1,
 ):
     """Compute cluster extent, cluster mass and TFCE over a range of relabellings.
@@ -127,7 +128,7 @@ def permute_spatial(
     tfce : tuple of (float, float), optional
         Exponents (E, H). Without them, TFCE is not computed. (0.5, 2) is usual in volumes,
         (1, 2) on surfaces and skeletons.
-    start, stop, sidedness, missing, labels, smooth_variance, num_threads
+    start, stop, sidedness, missing, labels, smooth_variance, covariates, num_threads
         As for :func:`nistats_nipype.stats.permutation.permute`.
 
     Returns
@@ -163,6 +164,7 @@ def permute_spatial(
         missing,
         labels,
         smooth_variance,
+        covariates,
     )
     measures = _Measures(_restrict(graph, task.tested), threshold, tfce, task.side)
     n_points = values.shape[1]
@@ -186,7 +188,7 @@ def permute_spatial(
             # By definition, whatever a method makes of it.
             chunk.maxima[:, 0] = np.max(chunk.observed[:, task.tested], axis=1)
             chunk.counts[task.tested] += tfce is not None
-        if tfce is None and task.engine.scale == 'r':
+        if tfce is None and task.engine.scale == 'r' and covariates is None:
             add_clusters(chunk.maxima[:2], task, measures.graph, threshold, pool, works)
         else:
             _add_maps(chunk, task, measures, pool, works)
