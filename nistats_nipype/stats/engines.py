@@ -348,6 +348,7 @@ _NO_PATTERNS = np.empty((0, 0), dtype=np.uint8)
 
 
 def make_results(n_rows, n_points):
+    """Maxima of no relabelling yet, counts, and relabellings left out."""
     return (
         np.full(n_rows, -np.inf),
         np.zeros(n_points, dtype=np.int64),

@@ -11,12 +11,12 @@ from .design import (
     check_rows,
     column_space,
     pseudo_inverse,
-    rank,
     whitening,
 )
 from .distributions import f_to_z, t_to_z, z_to_p
 from .glm import NO_VARIANCE, ContrastResult, accumulate, split_points
 from .missing import check_missing, name_of
+from .stand_ins import separate
 
 #: What the other regressors leave of a covariate, as a share of its length, below which it is
 #: rounding: maps are in single precision, which has some 7 digits.
@@ -127,7 +127,7 @@ def fit(values, design, covariates, *, missing='error', labels=None):
         n_observed=np.zeros(n_points, dtype=np.int32),
         collinear=np.zeros(n_points, dtype=bool),
     )
-    complete = np.flatnonzero(_find_complete(values, covariates, missing, labels))
+    complete = np.flatnonzero(find_complete(values, covariates, missing, labels))
     fixed = [column[:, None] for column in basis.T]
     for where in split_points(complete, n_observations * (n_covariates + 1)):
         block, *columns = (
@@ -182,8 +182,23 @@ def check_covariates(covariates, shape, missing):
         )
 
 
-def _find_complete(values, covariates, missing, labels):
-    """Points that have all observations and covariates."""
+def find_complete(values, covariates, missing, labels):
+    """Find the points that have all observations and covariates.
+
+    Parameters
+    ----------
+    values, covariates, missing, labels
+        As for :func:`fit`.
+
+    Returns
+    -------
+    ndarray of shape (V,), bool
+
+    Raises
+    ------
+    MissingDataError, InputError
+        See :func:`nistats_nipype.stats.missing.check_missing`.
+    """
     complete = check_missing(values, missing, labels)
     for number, covariate in enumerate(covariates, start=1):
         names = [
@@ -359,31 +374,6 @@ def contrast(model, design, weights, *, sidedness='two-sided'):
     return ContrastResult(kind, effect, variance, stat, z, p, len(independent), dof)
 
 
-def separate(design, n_covariates):
-    """A design beside columns that it does not determine: what covariates are in general.
-
-    Parameters
-    ----------
-    design : ndarray of shape (N, P)
-    n_covariates : int
-
-    Returns
-    -------
-    ndarray of shape (N + K, P + K)
-        Contrasts are estimable on it if they are at points where no covariate is collinear.
-
-    Examples
-    --------
-    >>> separate(np.ones((2, 1)), 1).tolist()
-    [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]
-    """
-    n, p = design.shape
-    whole = np.zeros((n + n_covariates, p + n_covariates))
-    whole[:n, :p] = design
-    whole[n:, p:] = np.eye(n_covariates)
-    return whole
-
-
 def _variances(model, design, weights, diagonal=False):
     """Covariance of contrasts, but for the residual variance: lower triangles, row by row.
 
@@ -407,76 +397,3 @@ def _variances(model, design, weights, diagonal=False):
             if q == r or not diagonal
         ]
     )
-
-
-def stand_ins(covariates, complete):
-    """Columns that stand for voxelwise covariates where a design has one value per observation.
-
-    Parameters
-    ----------
-    covariates : sequence of K arrays of shape (N, V)
-    complete : ndarray of shape (V,), bool
-        Points to average over.
-
-    Returns
-    -------
-    ndarray of shape (N, K), float64
-        Means over these points.
-
-    Examples
-    --------
-    >>> stand_ins([np.array([[1.0, 3.0, np.nan], [2.0, 6.0, 0.0]])], np.array([True, True, False]))
-    array([[2.],
-           [4.]])
-    """
-    return np.array(
-        [[row[complete].mean(dtype=np.float64) for row in covariate] for covariate in covariates]
-    ).T
-
-
-def extend_design(design, covariates, complete):
-    """Put a column for each voxelwise covariate after those of a design.
-
-    Parameters
-    ----------
-    design : array-like of shape (N, P)
-    covariates, complete
-        As for :func:`stand_ins`.
-
-    Returns
-    -------
-    ndarray of shape (N, P + K), float64
-
-    Raises
-    ------
-    DesignError
-        If such a column depends on the others: the design would not have the rank that it has
-        at a point.
-    """
-    design = check_design(design)
-    whole = np.hstack([design, stand_ins(covariates, complete)])
-    check_extended(whole, len(covariates))
-    return whole
-
-
-def check_extended(design, n_covariates):
-    """Refuse a design in which the columns of the covariates depend on others.
-
-    Parameters
-    ----------
-    design : ndarray of shape (N, P + K)
-    n_covariates : int
-
-    Raises
-    ------
-    DesignError
-    """
-    others = design[:, :-n_covariates]
-    if others.shape[1] == 0 or rank(design) != rank(others) + n_covariates:
-        raise DesignError(
-            'The columns that stand for voxelwise covariates depend on other columns.',
-            found=f'rank {rank(design)} of {design.shape[1]} columns',
-            expected='columns for the covariates after those of the design, independent of them',
-            advice='Make the design with FitVoxelwise. Where the mean of a covariate over the '
-            'mask is the same for all maps, do not scale the maps to a common mean.',
-        )

@@ -11,7 +11,8 @@ import numpy as np
 from ..exceptions import ScheduleError
 from .design import RANK_TOLERANCE, column_space, partition
 from .engines import make_results, orders_and_signs, to_stat
-from .voxelwise import check_extended, take_out, to_units
+from .stand_ins import check_extended
+from .voxelwise import take_out, to_units
 
 #: Relabellings that are held at a time; no influence on the result.
 _BATCH = 2**16
@@ -190,6 +191,8 @@ def check_test(schedule, design, covariates, smooth):
             advice='Choose the expected, or leave out the voxelwise covariates.',
         )
     check_extended(design, len(covariates))
+    if schedule.orders is None:
+        return
     classes, first = np.unique(schedule.row_classes, return_index=True)
     representative = first[np.searchsorted(classes, schedule.row_classes)]
     for index in np.flatnonzero(representative != np.arange(len(representative))):
