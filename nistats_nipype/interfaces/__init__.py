@@ -26,6 +26,7 @@ from .spatial import MergeSpatial, PermuteSpatial
 from .standard import BuildStandardDesign
 from .tails import FitTails
 from .threshold import TableClusters, Threshold
+from .voxelwise import FitVoxelwise
 
 __all__ = [
     'ApplyMask',
@@ -45,6 +46,7 @@ __all__ = [
     'FitGLM',
     'FitMixed',
     'FitTails',
+    'FitVoxelwise',
     'MakeReport',
     'MatchMaps',
     'MergePermutations',

@@ -150,7 +150,7 @@ class DefineContrast(SimpleInterface):
         from ..images.files import save_json
 
         inputs = self.inputs
-        design = load_design(inputs.design_file)
+        design = load_design(inputs.design_file, voxelwise=True)
         contrast = define_contrast(inputs.name, inputs.definition, design)
         out_file = Path(runtime.cwd) / f'contrast-{contrast.label}.json'
         self._results['contrast_file'] = save_json(contrast.to_dict(), out_file)

@@ -192,7 +192,7 @@ class CorrectContrasts(SimpleInterface):
         from ..images.files import load_json
         from ..stats.design import partition, rank
 
-        design = load_design(self.inputs.design_file)
+        design = load_design(self.inputs.design_file, voxelwise=True)
         matrix = design.to_numpy()
         contrasts = [load_contrast(path, design) for path in self.inputs.contrast_files]
         metadata = [load_json(path) for path in self.inputs.metadata_files]

@@ -2,6 +2,9 @@
 
 from typing import Any, NamedTuple
 
+#: End of the names of columns that stand for voxelwise covariates.
+VOXELWISE = '[voxelwise]'
+
 
 class Extremes(NamedTuple):
     """A statistic and its null distribution in double precision, large values extreme.
@@ -61,8 +64,20 @@ def load_extremes(path):
     return {name: Extremes(arrays[f'{name}_observed'], arrays[f'{name}_null']) for name in names}
 
 
-def load_design(path):
-    """Read a design matrix, and refuse columns that do not hold finite numbers."""
+def load_design(path, *, voxelwise=False):
+    """Read a design matrix, and refuse columns that do not hold finite numbers.
+
+    Parameters
+    ----------
+    path : path-like
+    voxelwise : bool, default False
+        Whether columns may stand for voxelwise covariates. They hold means over the mask, which
+        must not be taken for the covariates.
+
+    Returns
+    -------
+    pandas.DataFrame of shape (N, P)
+    """
     import numpy as np
     from pandas.api.types import is_numeric_dtype
 
@@ -88,7 +103,21 @@ def load_design(path):
             expected='finite numbers',
             advice='Fill in the missing covariates, or leave those observations out.',
         )
+    stand_ins = voxelwise_columns(design)
+    if stand_ins and not voxelwise:
+        raise DesignError(
+            f'Columns of the design {path} stand for voxelwise covariates.',
+            found=', '.join(stand_ins),
+            expected='numbers that hold at every voxel',
+            advice='Fit it with FitVoxelwise; give Permute and PermuteSpatial the maps as '
+            'covariate_files; other fits and tests take no voxelwise covariates.',
+        )
     return design
+
+
+def voxelwise_columns(design):
+    """Names of the columns that stand for voxelwise covariates."""
+    return [str(name) for name in design.columns if str(name).endswith(VOXELWISE)]
 
 
 def load_contrast(path, design):
@@ -134,21 +163,24 @@ def _as_record(path, arrays, kind, optional=()):
 
 
 def load_fit(path):
-    """Read what FitGLM or FitMixed wrote.
+    """Read what FitGLM, FitMixed or FitVoxelwise wrote.
 
     Returns
     -------
-    GLMFit or MixedFit
+    GLMFit, MixedFit or VoxelwiseFit
     callable
-        Tests a contrast of it: :func:`nistats_nipype.stats.glm.contrast` or
-        :func:`nistats_nipype.stats.mixed.contrast`.
+        Tests a contrast of it: :func:`nistats_nipype.stats.glm.contrast`,
+        :func:`nistats_nipype.stats.mixed.contrast` or
+        :func:`nistats_nipype.stats.voxelwise.contrast`.
     """
     from ..images.files import load_arrays
-    from ..stats import glm, mixed
+    from ..stats import glm, mixed, voxelwise
 
     arrays = load_arrays(path)
     if 'tau2' in arrays:
         return _as_record(path, arrays, mixed.MixedFit), mixed.contrast
+    if 'slopes' in arrays:
+        return _as_record(path, arrays, voxelwise.VoxelwiseFit), voxelwise.contrast
     return _as_record(path, arrays, glm.GLMFit, ('groups', 'group_squares')), glm.contrast
 
 

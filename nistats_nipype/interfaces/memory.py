@@ -22,6 +22,7 @@ _NEEDS = {
     'ApplyMask': (100, 40),
     'FitGLM': (110, 40),
     'FitMixed': (290, 100),
+    'FitVoxelwise': (110, 60),
     'ComputeContrast': (110, 60),
     'Permute': (290, 30),
     'PermuteSequential': (290, 30),
@@ -47,6 +48,8 @@ _SPATIAL, _SPATIAL_THREAD = 800, 150
 _FIGURE, _FIGURES = 500_000, 240
 #: Numbers that are worked on at a time: points at most times observations, and numbers at most.
 _FITTED, _RELABELLED, _BLOCK = 16384, 4096, 2**22
+#: Bytes for each thread where there are voxelwise covariates: blocks of these and of their bases.
+_VOXELWISE = 2**27
 #: Share of a grid that fits the head which is in the mask, at most.
 _MASKED = 0.4
 
@@ -145,7 +148,14 @@ def _gather(values):
         n_loaded += 4 * n_observations * n_points if 'design_file' in values else 0
     elif 'design_file' in values:
         n_observations = len(load_table(values['design_file']))
+    images = [each for each in values.get('covariate_files', ()) if not _is_packed(each)]
+    n_loaded += 4 * n_observations * n_points * len(images)
     return Facts(n_observations, n_points, n_voxels, n_loaded, values.get('num_threads', 1))
+
+
+def _is_packed(files):
+    first = files if isinstance(files, str | os.PathLike) else files[0]
+    return os.fspath(first).endswith('.npy')
 
 
 _IMAGES = ('.nii', '.nii.gz', '.img', '.hdr', '.mgz', '.mgh')
@@ -168,6 +178,8 @@ def _sum_up(interface, values, facts):
         total += 20 * facts.n_threads * min(_FITTED * n, _BLOCK)
     if 'schedule_file' in values:
         total += 32 * facts.n_threads * min(_RELABELLED * n, _BLOCK)
+    if 'covariate_files' in values:
+        total += _VOXELWISE * facts.n_threads
     if interface == 'PermuteSpatial':
         total += (_SPATIAL + _SPATIAL_THREAD * facts.n_threads) * facts.n_points
     if interface == 'DrawSchedule':

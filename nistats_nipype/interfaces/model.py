@@ -41,7 +41,9 @@ class _FitGLMInputSpec(BaseInterfaceInputSpec):
     )
 
 
-class _FitGLMOutputSpec(TraitedSpec):
+class FitGLMOutputSpec(TraitedSpec):
+    """Outputs of whatever fits a model by ordinary least squares."""
+
     model_file = File(exists=True, desc='estimates, residual variance and dof (.npz)')
     n_file = File(exists=True, desc='number of maps in the fit at each voxel')
     metadata_file = File(exists=True, desc='what was fitted (JSON)')
@@ -57,7 +59,7 @@ class FitGLM(SimpleInterface):
     """
 
     input_spec = _FitGLMInputSpec
-    output_spec = _FitGLMOutputSpec
+    output_spec = FitGLMOutputSpec
 
     def _run_interface(self, runtime):
         import numpy as np
@@ -87,11 +89,11 @@ class FitGLM(SimpleInterface):
                 ((model.dof > 0) & np.isnan(model.residual_variance)).sum()
             ),
         }
-        self._results = _save_fit(model, design, data, metadata, cwd)
+        self._results = save_fit(model, design, data, metadata, cwd)
         return runtime
 
 
-def _save_fit(model, design, data, metadata, cwd):
+def save_fit(model, design, data, metadata, cwd):
     """Write a model, the number of maps and the metadata; refuse a model of nothing."""
     import numpy as np
 
@@ -152,7 +154,7 @@ class _FitMixedInputSpec(BaseInterfaceInputSpec):
     )
 
 
-class _FitMixedOutputSpec(_FitGLMOutputSpec):
+class _FitMixedOutputSpec(FitGLMOutputSpec):
     model_file = File(exists=True, desc='estimates, their covariance, tau2 and dof (.npz)')
     tau2_file = File(
         exists=True, desc='between-subject variance, in squared units of the maps; fixed: 0'
@@ -208,7 +210,7 @@ class FitMixed(SimpleInterface):
         if fitted.any():
             metadata['MedianTau2'] = float(np.median(model.tau2[fitted]))
             metadata['MedianI2'] = float(np.median(model.i2[fitted]))
-        self._results = _save_fit(model, design, data, metadata, cwd)
+        self._results = save_fit(model, design, data, metadata, cwd)
         for name in ('tau2', 'i2', 'q', 'q_p'):
             fill = 1.0 if name == 'q_p' else 0.0
             self._results[f'{name}_file'] = data.space.save(
@@ -218,7 +220,9 @@ class FitMixed(SimpleInterface):
 
 
 class _ComputeContrastInputSpec(BaseInterfaceInputSpec):
-    model_file = File(exists=True, mandatory=True, desc='model of FitGLM or FitMixed (.npz)')
+    model_file = File(
+        exists=True, mandatory=True, desc='model of FitGLM, FitMixed or FitVoxelwise (.npz)'
+    )
     mask_file = File(exists=True, mandatory=True, desc='mask of the fit')
     design_file = File(exists=True, mandatory=True, desc='design matrix of the fit (TSV)')
     contrast_file = File(exists=True, mandatory=True, desc='contrast (JSON)')
@@ -266,7 +270,7 @@ class ComputeContrast(SimpleInterface):
         from ..images.observations import load_space
 
         inputs, cwd = self.inputs, Path(runtime.cwd)
-        design = load_design(inputs.design_file)
+        design = load_design(inputs.design_file, voxelwise=True)
         contrast = load_contrast(inputs.contrast_file, design)
         side = contrast.tested_side(inputs.sidedness)
         model, test = load_fit(inputs.model_file)

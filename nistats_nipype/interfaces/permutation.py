@@ -15,7 +15,7 @@ from nipype.interfaces.base import (
 from ..exceptions import InputError
 from .evidence import correction_metadata, load_schedule_metadata, method_metadata, warn_of_few
 from .loaders import Extremes, load_chunk, load_contrast, load_design, save_extremes
-from .request import PermuteInputSpec, load_request, save_chunk
+from .request import PermuteInputSpec, load_request, measured_covariates, save_chunk
 from .tails import load_tails
 
 
@@ -43,7 +43,11 @@ class Permute(SimpleInterface):
         request = load_request(self.inputs)
         chunk = permute(**request.arguments, **request.chunk)
         fwhm = self.inputs.variance_fwhm_mm or None
-        measured = {'VarianceFWHM': fwhm, 'MissingData': self.inputs.missing}
+        measured = {
+            'VarianceFWHM': fwhm,
+            'MissingData': self.inputs.missing,
+            **measured_covariates(self.inputs),
+        }
         self._results['chunk_file'] = save_chunk(chunk, self.inputs, runtime, **measured)
         return runtime
 
@@ -161,7 +165,7 @@ class MergePermutations(SimpleInterface):
         from ..stats.permutation import Chunk, merge
 
         inputs = self.inputs
-        design = load_design(inputs.design_file)
+        design = load_design(inputs.design_file, voxelwise=True)
         contrast = load_contrast(inputs.contrast_file, design)
         side = contrast.tested_side(inputs.sidedness)
         chunks, measured = zip(

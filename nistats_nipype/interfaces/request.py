@@ -3,10 +3,17 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from nipype.interfaces.base import BaseInterfaceInputSpec, File, InputMultiObject, traits
+from nipype.interfaces.base import (
+    BaseInterfaceInputSpec,
+    File,
+    InputMultiObject,
+    isdefined,
+    traits,
+)
 
-from .loaders import load_contrast, load_design
+from .loaders import VOXELWISE, load_contrast, load_design, voxelwise_columns
 from .schedule import load_schedule
+from .voxelwise import COVARIATE_FILES, load_covariates
 
 
 class RelabelInputSpec(BaseInterfaceInputSpec):
@@ -57,6 +64,12 @@ class PermuteInputSpec(ChunkInputSpec):
         'leaves it as it is. Of use where there are few degrees of freedom, 20 or less',
     )
 
+    covariate_files = InputMultiObject(
+        traits.Either(File(exists=True), traits.List(File(exists=True))),
+        desc='voxelwise covariates, in the order of the columns that stand for them in the design '
+        f'of FitVoxelwise: {COVARIATE_FILES}',
+    )
+
 
 class Request(NamedTuple):
     """What is asked for, loaded.
@@ -96,7 +109,8 @@ def load_request(inputs):
     """
     from ..images.observations import load_observations
 
-    design = load_design(inputs.design_file)
+    files = inputs.get_traitsfree().get('covariate_files')
+    design = load_design(inputs.design_file, voxelwise=files is not None)
     contrast = load_contrast(inputs.contrast_file, design)
     schedule = load_schedule(inputs.schedule_file)
     data = load_observations(
@@ -112,6 +126,9 @@ def load_request(inputs):
         'labels': data.names,
         'num_threads': inputs.num_threads,
     }
+    if files is not None:
+        names = [name.removesuffix(VOXELWISE) for name in voxelwise_columns(design)]
+        arguments['covariates'] = load_covariates(names, files, inputs)
     return Request(data.space, arguments, _load_chunk(inputs, schedule, data.space))
 
 
@@ -132,6 +149,14 @@ def _load_chunk(inputs, schedule, space):
             smooth_row, space=space, fwhm_mm=inputs.variance_fwhm_mm
         )
     return chunk
+
+
+def measured_covariates(inputs):
+    """What the metadata say of voxelwise covariates: nothing where there are none."""
+    if not isdefined(inputs.covariate_files):
+        return {}
+    design = load_design(inputs.design_file, voxelwise=True)
+    return {'VoxelwiseCovariates': voxelwise_columns(design)}
 
 
 def save_chunk(chunk, inputs, runtime, **measured):

@@ -115,7 +115,7 @@ class DrawSchedule(SimpleInterface):
         from ..stats.exchange import draw_schedule
 
         inputs, cwd = self.inputs, Path(runtime.cwd)
-        design = load_design(inputs.design_file)
+        design = load_design(inputs.design_file, voxelwise=True)
         contrast = load_contrast(inputs.contrast_file, design)
         blocks, groups = inputs.blocks_file, inputs.variance_groups_file
         schedule = draw_schedule(

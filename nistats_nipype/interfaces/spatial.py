@@ -13,7 +13,7 @@ from nipype.interfaces.base import (
 from .evidence import correction_metadata, load_schedule_metadata, method_metadata, warn_of_few
 from .loaders import Extremes, load_chunk, load_contrast, load_design, save_extremes
 from .permutation import MergeInputSpec
-from .request import PermuteInputSpec, load_request, save_chunk
+from .request import PermuteInputSpec, load_request, measured_covariates, save_chunk
 
 
 class _PermuteSpatialInputSpec(PermuteInputSpec):
@@ -101,6 +101,7 @@ class PermuteSpatial(SimpleInterface):
             'Connectivity': inputs.connectivity,
             'VarianceFWHM': inputs.variance_fwhm_mm or None,
             'MissingData': inputs.missing,
+            **measured_covariates(inputs),
         }
 
 
@@ -146,7 +147,7 @@ class MergeSpatial(SimpleInterface):
         from ..stats.spatial import SpatialChunk, merge_spatial
 
         inputs, cwd = self.inputs, Path(runtime.cwd)
-        design = load_design(inputs.design_file)
+        design = load_design(inputs.design_file, voxelwise=True)
         contrast = load_contrast(inputs.contrast_file, design)
         side = contrast.tested_side(inputs.sidedness)
         chunks, measured = zip(

@@ -43,7 +43,9 @@ class Task(NamedTuple):
     @property
     def blocks(self):
         """The tested points, cut into pieces of work."""
-        return glm.split_points(self.tested, len(self.engine.values), POINTS)
+        has_bases = isinstance(self.engine, VoxelwiseCorrelations)
+        n_held = self.engine.n_held if has_bases else 1
+        return glm.split_points(self.tested, n_held * len(self.engine.values), POINTS)
 
 
 def prepare(

@@ -43,6 +43,12 @@ class VoxelwiseCorrelations:
         self.split = split
         self.interest, self.nuisance = _split(design, np.atleast_2d(contrast), len(covariates))
 
+    @property
+    def n_held(self):
+        """Numbers held for each observation and point: data, covariates and basis."""
+        split = self.split
+        return 2 + len(self.covariates) + split.interest.shape[1] + split.nuisance.shape[1]
+
     def _load(self, points):
         """Basis of interest and nuisance, and unit residuals, at some points."""
         block, *columns = (
