@@ -83,7 +83,9 @@ def compare(n_subjects, resolution_mm, n_perm, contenders):
             # Forked before anything large is here; what it inherits does not count.
             with multiprocessing.get_context('spawn').Pool(1) as pool:
                 _, cost = pool.apply(measure_nilearn, (group.effect_files,))
-            yield as_table(f'nilearn, {title.rpartition(",")[0]}', [('all', cost, None)])
+            yield as_table(
+                f'nilearn, {n_subjects:,} subjects at {resolution_mm} mm', [('all', cost, None)]
+            )
 
 
 def measure_nilearn(files):
@@ -112,10 +114,11 @@ def run_packed(n_subjects, n_voxels, n_perm):
             np.lib.format.write_array_header_1_0(stream, header)
             for _ in range(n_subjects):
                 stream.write(rng.standard_normal(n_voxels, dtype=np.float32).tobytes())
-        # The brain of a grid of 2 mm, as a line.
-        mask = np.arange(4 * n_voxels) < n_voxels
+        # A grid of which the brain takes a quarter.
+        edge = int(np.ceil(np.cbrt(4 * n_voxels)))
+        mask = (np.arange(edge**3) < n_voxels).reshape(edge, edge, edge)
         files['mask_file'] = str(folder / 'mask.nii.gz')
-        image = nib.Nifti1Image(mask.reshape(-1, 2, 2).astype(np.uint8), np.eye(4))
+        image = nib.Nifti1Image(mask.astype(np.uint8), np.eye(4))
         nib.save(image, files['mask_file'])
         design = pd.DataFrame({'mean': 1.0, 'age': rng.standard_normal(n_subjects)})
         files['design_file'] = save_table(design, folder / 'design.tsv')

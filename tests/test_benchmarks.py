@@ -94,3 +94,34 @@ def test_our_contenders_compute_the_same(load):
                 np.testing.assert_array_equal(
                     other[quantity], first[quantity], f'{name} {quantity}'
                 )
+
+
+def test_overhead_of_the_engine(load):
+    command = [sys.executable, FOLDER / 'overhead.py', '--plugins', 'Linear']
+    environment = os.environ | {'COLUMNS': '140'}
+    done = subprocess.run(
+        command, check=False, env=environment, capture_output=True, text=True, timeout=200
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [line.strip('│').split('│') for line in done.stdout.splitlines() if 'Linear' in line]
+    rows = [list(map(float, cells[1:])) for cells in rows]
+    assert [cells[0] for cells in rows] == [1, 16]
+    # A job more for each chunk.
+    assert rows[1][1] - rows[0][1] == 15
+    for _, _, wall, inside, rest, _ in rows:
+        # One after the other; the table has one decimal.
+        assert wall == pytest.approx(inside + rest, abs=0.15)
+        assert rest > 0
+    assert load('overhead').union([(0.0, 2.0), (1.0, 3.0), (1.5, 1.6), (5.0, 6.0)]) == 4.0
+
+
+def test_growth_of_the_cost(load, monkeypatch):
+    large = load('large')
+    monkeypatch.setattr(large, 'SIZES', {'subjects': (20, 40), 'voxels': (500, 1000)})
+    monkeypatch.setattr(large, 'STAYING', {'subjects': 20, 'voxels': 500, 'relabellings': 30})
+    subjects, voxels = large.scale()
+    assert list(subjects.columns[0].cells) == ['20', '40', 'a + b x']
+    assert list(voxels.columns[0].cells) == ['500', '1,000', 'a + b x']
+    offset, slope = 0.25, 0.003
+    line = large._line([1, 2, 3], [offset + slope * x for x in (1, 2, 3)])
+    assert line == '0.25 + 3.000e-3 x (R² 1.0000)'

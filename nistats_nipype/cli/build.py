@@ -5,6 +5,7 @@ import warnings
 from typing import NamedTuple
 
 from ..exceptions import ContrastError, InputError, NistatsNipypeWarning
+from .check import as_notes, check_model
 from .inputs import MASK_METHODS, check_headers, existing_file, expand_maps
 from .sources import check_sources, find_sources, match_sources
 
@@ -20,11 +21,14 @@ class Analysis(NamedTuple):
         Labels of the contrasts, as in the names of the results.
     notes : list of str
         What the person who waits should know beforehand.
+    findings : list of Finding
+        What the checks found, of which the notes are made.
     """
 
     workflow: object
     labels: list
     notes: list
+    findings: list | tuple = ()
 
 
 def parse_contrasts(definitions):
@@ -133,13 +137,15 @@ def build_graph_workflow(args):
     return _init_workflow(out_dir='results', **arguments)
 
 
-def build_run(args, out_dir):
+def build_run(args, out_dir, *, strict=True):
     """Build what ``run`` runs, and refuse what cannot be analysed before anything runs.
 
     Parameters
     ----------
     args : argparse.Namespace
     out_dir : path-like
+    strict : bool, default True
+        Whether errors that the checks find are raised, or only listed.
 
     Returns
     -------
@@ -152,6 +158,7 @@ def build_run(args, out_dir):
     DesignError, ContrastError
         If the table, the formula and the contrasts do not fit each other and the maps.
     """
+    from ..designs.findings import require_sound
     from ..images.volumes import count_volumes
 
     _refuse_contradictions(args)
@@ -178,7 +185,10 @@ def build_run(args, out_dir):
             expected='one t map for every map',
         )
     matched, notes = match_sources(args, sources)
-    notes += _check_model(args, matched, arguments.get('contrasts'))
+    findings = _check_model(args, matched, tmaps, arguments.get('contrasts'))
+    if strict:
+        require_sound(findings)
+    notes += as_notes(findings)
     inputs = workflow.get_node('inputnode').inputs
     inputs.in_files = maps
     if sources.variances:
@@ -195,7 +205,8 @@ def build_run(args, out_dir):
         inputs.variance_groups_file = groups_file
     if tmaps:
         inputs.tmap_files = tmaps
-    return Analysis(workflow, _labels(arguments.get('contrasts', {'mean': None})), notes)
+    labels = _labels(arguments.get('contrasts', {'mean': None}))
+    return Analysis(workflow, labels, notes, findings)
 
 
 def _labels(contrasts):
@@ -265,72 +276,13 @@ def _require_contrasts(args, columns):
         )
 
 
-def _check_model(args, maps, contrasts):
-    """Make the design and its contrasts as the workflow will; give notes about them."""
-    from ..designs.blocks import load_blocks, load_groups
-    from ..designs.group import define_contrast, design_of_maps
-    from ..designs.matrices import require_full_rank
-    from ..stats.blocks import variance_groups
-    from ..stats.partial import check_partial
+def _check_model(args, maps, tmaps, contrasts):
+    """Find what is wrong with the design and its contrasts; a formula has to have one."""
+    from ..designs.group import design_of_maps
 
-    design = design_of_maps(maps, args.formula, args.table)
-    options = {'errors': args.errors, 'method': args.method}
-    if args.blocks:
-        options['blocks'] = load_blocks(args.blocks)
-    if args.variance_groups == 'auto':
-        options['groups'] = variance_groups(options['blocks'])
-    elif args.variance_groups:
-        options['groups'] = load_groups(args.variance_groups)
-    _require_contrasts(args, list(design.columns))
-    require_full_rank(design)
-    notes, errors = [], {}
-    for name, definition in (contrasts or {'mean': 'intercept'}).items():
-        contrast = define_contrast(name, definition, design)
-        if args.n_perm:
-            schedule = _draw_schedule(args.n_perm, design, contrast, options)
-            errors[name] = schedule.errors
-            if args.missing == 'per_voxel':
-                check_partial(schedule)
-            side = contrast.tested_side(args.sidedness)
-            notes += _note_resolution(args, design, contrast, schedule, args.alpha_fwe, side)
-    if args.correct_contrasts and len(set(errors.values())) > 1:
-        raise ContrastError(
-            '--correct-contrasts needs the same relabellings for all contrasts.',
-            found=', '.join(f'{name}: errors {kind}' for name, kind in errors.items()),
-            expected='permutations for all, or sign flips for all',
-            advice='Choose --errors symmetric, which can test a mean, or leave contrasts out.',
-        )
-    return notes
-
-
-def _draw_schedule(n_perm, design, contrast, options):
-    """All relabellings if these will be used, otherwise two; refused if there are no two."""
-    from ..stats.exchange import draw_schedule
-
-    def draw(number):
-        return draw_schedule(design.to_numpy(), contrast.weights, n_perm=number, **options)
-
-    schedule = draw(1)
-    return draw(n_perm) if schedule.n_possible <= n_perm + 1 else schedule
-
-
-def _note_resolution(args, design, contrast, schedule, alpha, side):
-    """Note corrected p values that no relabelling reaches."""
-    from ..stats.approximation import smallest_of_schedule
-
-    n_used = min(args.n_perm + 1, schedule.n_possible)
-    if schedule.exhaustive:
-        limit = 'the design allows'
-        smallest = smallest_of_schedule(schedule, design.to_numpy(), contrast.weights, side)
-    else:
-        limit = '--n-perm gives'
-        smallest = 1 / n_used if args.tail == 'none' else 0.0
-    if smallest <= alpha:
-        return []
-    return [
-        f'{contrast.name}: nothing can reach FWE-corrected p < {alpha:g}; of the '
-        f'{n_used} relabellings that {limit}, the smallest p is {smallest:.2g}.'
-    ]
+    if args.formula and not args.contrast:
+        _require_contrasts(args, list(design_of_maps(maps, args.formula, args.table).columns))
+    return check_model(args, maps, tmaps, contrasts)
 
 
 def build_demo(args, out_dir):
@@ -343,6 +295,7 @@ def build_demo(args, out_dir):
     from nipype.pipeline import engine as pe
 
     from ..designs.group import define_contrast
+    from ..designs.lint_exchange import check_resolution, count_schedule
     from ..designs.matrices import intercept_only
     from ..interfaces import SimulateGroup
 
@@ -357,8 +310,10 @@ def build_demo(args, out_dir):
     notes = []
     if args.n_perm:
         options = {'errors': args.errors, 'method': args.method}
-        schedule = _draw_schedule(args.n_perm, design, contrast, options)
-        notes = _note_resolution(args, design, contrast, schedule, 0.05, 'two-sided')
+        schedule = count_schedule(args.n_perm, design, contrast, **options)
+        asked = {'n_perm': args.n_perm, 'alpha': 0.05, 'tail': args.tail}
+        findings = check_resolution(design, contrast, schedule, sidedness='two-sided', **asked)
+        notes = as_notes(findings)
     second_level_wf = _init_workflow(
         contrasts=contrasts,
         title='Left against right button press (simulated)',

@@ -18,8 +18,8 @@ def main(argv=None):
     Returns
     -------
     int
-        Exit code: 0 if all went well, 1 if the analysis failed, 2 if the arguments
-        cannot be used, 130 if it was interrupted, 143 if it was terminated.
+        Exit code: 0 if all went well, 1 if the analysis failed or the checks found errors, 2 if
+        the arguments cannot be used, 130 if it was interrupted, 143 if it was terminated.
     """
     argv = sys.argv[1:] if argv is None else argv
     if not argv:
@@ -36,6 +36,10 @@ def main(argv=None):
                 from .usable import show_plugins
 
                 return show_plugins(sys.stdout)
+            if args.command == 'check':
+                from .check import run_check
+
+                return run_check(args)
             if args.command == 'graph':
                 from .graph import draw_graph
 

@@ -65,6 +65,7 @@ def get_parser():
     )
     _add_demo(commands)
     _add_run(commands)
+    _add_check(commands)
     _add_graph(commands)
     commands.add_parser(
         'plugins',
@@ -111,6 +112,22 @@ def _add_run(commands):
     )
     run.add_argument('out_dir', metavar='OUT', help='folder of the results')
     _add_analysis(run)
+
+
+def _add_check(commands):
+    check = commands.add_parser(
+        'check',
+        help='find what is wrong with a design',
+        description='Check design, contrasts, blocks and maps, and list what is wrong or in '
+        'doubt, with what to do about it. Takes the options of `run`, so that a command can be '
+        'checked before it is run. The exit code is 1 if there are errors. `run` makes the same '
+        'checks.',
+    )
+    check.add_argument(
+        'out_dir', metavar='OUT', nargs='?', help='as for `run`; nothing is written there'
+    )
+    check.add_argument('--json', action='store_true', help='list in JSON')
+    _add_analysis(check)
 
 
 def _add_analysis(parser):

@@ -84,27 +84,47 @@ _POWER = re.compile(r'([A-Za-z_]\w*|`[^`]+`)\s*(?:\*\*|\^)\s*\d+')
 
 
 def _check_variables(formula, names, table):
-    """Refuse variables that are unknown, have gaps, or mix numbers with text."""
+    for fault in variable_faults(formula, names, table):
+        raise fault
+
+
+def variable_faults(formula, names, table):
+    """Find variables that are unknown, have gaps, or mix numbers with text.
+
+    Parameters
+    ----------
+    formula : str
+    names : list of str
+        Variables of the formula.
+    table : pandas.DataFrame
+        Its columns.
+
+    Yields
+    ------
+    DesignError
+        Not raised, so that all can be told at once.
+    """
     unknown = [name for name in names if name not in table]
     functions = [name for name in unknown if f'{name}(' in formula]
     if functions:
-        raise DesignError(
+        yield DesignError(
             f'The formula uses functions that are not known: {", ".join(functions)}.',
             found=formula,
             expected=_FUNCTIONS,
             advice='For instance np.sqrt(age); powers are written in braces, {age**2}.',
         )
-    if unknown:
-        raise DesignError(
+    elif unknown:
+        yield DesignError(
             f'The formula names columns that the table does not have: {", ".join(unknown)}.',
             found=f'columns {", ".join(map(str, table.columns))}',
             advice='Check the spelling; upper and lower case differ.',
         )
+    names = [name for name in names if name in table]
     gaps = [name for name in names if table[name].isna().any()]
     if gaps:
-        raise DesignError(
+        yield DesignError(
             f'Covariates are missing: {", ".join(gaps)}.',
-            found=f'no value for {_rows(table, table[gaps].isna().any(axis=1))}',
+            found=f'no value for {name_rows(table, table[gaps].isna().any(axis=1))}',
             expected='a value for every observation',
             advice='Fill in the values, or leave out the maps of those participants.',
         )
@@ -112,21 +132,30 @@ def _check_variables(formula, names, table):
         declared = any(f'C({quote}{name}' in formula for quote in ('', '`'))
         if declared or pd.api.types.is_numeric_dtype(table[name]):
             continue
-        no_number = pd.to_numeric(table[name].astype(str), errors='coerce').isna()
+        known = table[name].dropna()
+        no_number = pd.to_numeric(known.astype(str), errors='coerce').isna()
         if no_number.any() and not no_number.all():
             # Read as text, a covariate with one slip of the pen becomes a factor of N levels.
+            no_number = no_number.reindex(table.index, fill_value=False)
             first = table[name][no_number].iloc[0]
-            raise DesignError(
+            yield DesignError(
                 f'The column {name} mixes numbers with text.',
-                found=f'{first!r} for {_rows(table, no_number)}',
+                found=f'{first!r} for {name_rows(table, no_number)}',
                 expected='numbers for a covariate, or names for groups',
                 advice=f'Correct the cells (n/a where there is no value), or write C({name}) if '
                 'all are names of groups.',
             )
 
 
-def _rows(table, chosen, most=5):
-    """Name the observations that a mask chooses: by participant, or else by their number."""
+def name_rows(table, chosen, most=5):
+    """Name the observations that a mask chooses: by participant, or else by their number.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({'participant_id': ['sub-1', 'sub-2'], 'age': [30, 340]})
+    >>> name_rows(table, table['age'] > 99), name_rows(table[['age']], table['age'] > 99)
+    ('sub-2', 'observation 2')
+    """
     if 'participant_id' in table:
         names, what = table.loc[chosen, 'participant_id'].tolist(), ''
     else:

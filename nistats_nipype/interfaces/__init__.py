@@ -1,5 +1,6 @@
 """Every step of a second-level analysis as a nipype interface."""
 
+from .check import CheckDesign, CheckMaps
 from .derivatives import SelectMaps
 from .design import BuildDesign, DefineContrast
 from .fetch import FetchLocalizer, SimulateGroup
@@ -27,6 +28,8 @@ from .threshold import TableClusters, Threshold
 __all__ = [
     'ApplyMask',
     'BuildDesign',
+    'CheckDesign',
+    'CheckMaps',
     'ComputeContrast',
     'ComputeMask',
     'CorrectContrasts',

@@ -149,5 +149,6 @@ GROUP_ITEMS = {
         'maps', 'Maps in the order of the design, and the voxels each lacks', ('matching',)
     ),
     'design_file': Item('design', 'Design matrix, one row per map', ('model',)),
+    'findings_file': Item('findings', 'What the checks of design and maps found'),
     'report_file': Item('report', 'Report of the analysis', None),
 }

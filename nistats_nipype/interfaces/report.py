@@ -132,6 +132,7 @@ class _MakeReportInputSpec(BaseInterfaceInputSpec):
     contrasts_metadata_file = File(
         exists=True, desc='metadata of the correction over contrasts (JSON)'
     )
+    findings_file = File(exists=True, desc='what the checks found (TSV), see CheckMaps')
     matching_metadata_file = File(
         exists=True, desc='how maps, variances and rows were matched (JSON)'
     )
@@ -188,7 +189,7 @@ class MakeReport(SimpleInterface):
         joint = load_json(joint) if isdefined(joint) else None
         design = load_table(inputs.design_file)
         preparation = {'fwhm_mm': inputs.fwhm_mm, 'mask_method': inputs.mask_method}
-        versions = software_versions()
+        versions, findings = software_versions(), self._findings()
         tests = [
             {'test': section['metadata']['contrast'], **section['metadata']}
             for section in sections
@@ -197,7 +198,7 @@ class MakeReport(SimpleInterface):
             Path(runtime.cwd) / 'report.html',
             title=inputs.title,
             summary=f'{model["NumberOfMaps"]} maps, {model["NumberOfVoxelsFitted"]:,} voxels, '
-            f'{len(sections)} contrast{"s" * (len(sections) > 1)}.',
+            f'{len(sections)} contrast{"s" * (len(sections) > 1)}.{_count_warnings(findings)}',
             contrasts=[_contrast_section(section, joint) for section in sections],
             design=DesignSection(
                 self._figure('design', 'Design matrix and contrasts'), design.head(10)
@@ -217,6 +218,7 @@ class MakeReport(SimpleInterface):
             heterogeneity=self._heterogeneity(model),
             methods=methods_text(model, preparation, tests, versions, joint),
             provenance={**inputs.execution, **versions},
+            findings=findings,
         )
         return runtime
 
@@ -241,11 +243,27 @@ class MakeReport(SimpleInterface):
             [figure for figure in figures if figure], describe_heterogeneity(model)
         )
 
+    def _findings(self):
+        from ..images.files import load_table
+
+        path = self.inputs.findings_file
+        if not isdefined(path):
+            return None
+        return load_table(path).fillna('').astype(str).to_dict('records')
+
     def _figure(self, name, caption):
         from ..viz.report import Figure
 
         path = getattr(self.inputs, f'{name}_figure_file')
         return Figure(path, caption, caption) if isdefined(path) else None
+
+
+def _count_warnings(findings):
+    """Point to what the checks found, if it puts the results in doubt."""
+    number = sum(finding['severity'] != 'note' for finding in findings or ())
+    if not number:
+        return ''
+    return f' The checks gave {number} warning{"s" * (number > 1)}, see there.'
 
 
 def _contrast_section(section, joint):

@@ -273,6 +273,7 @@ class _SinkGroupInputSpec(_SinkInputSpec):
     n_file = File(exists=True, desc='number of maps in the fit at each voxel')
     maps_file = File(exists=True, desc='table of the maps (TSV)')
     design_file = File(exists=True, desc='design matrix (TSV)')
+    findings_file = File(exists=True, desc='what the checks found (TSV)')
     tau2_file = File(exists=True, desc='map of the between-subject variance')
     i2_file = File(exists=True, desc='map of the share of heterogeneity')
     q_file = File(exists=True, desc='map of Q')

@@ -185,6 +185,7 @@ def render_report(
     methods,
     provenance,
     heterogeneity=None,
+    findings=None,
 ):
     """Write the report of a group analysis as one self-contained HTML file.
 
@@ -208,6 +209,9 @@ def render_report(
         Name to value, or list of values: versions, seeds, source files.
     heterogeneity : HeterogeneitySection, optional
         Where the variances of the maps are known.
+    findings : list of dict, optional
+        What checks found, each with ``severity`` ('error', 'warning' or 'note'), ``where``,
+        ``problem``, ``advice`` and ``code``; without it the report does not speak of checks.
 
     Returns
     -------
@@ -248,6 +252,7 @@ def render_report(
         losses=_make_table(group.losses, 'coverage'),
         methods=methods,
         provenance=provenance,
+        findings=findings,
     )
     with atomic_path(os.path.abspath(out_file)) as partial:
         partial.write_text(content, encoding='utf-8')

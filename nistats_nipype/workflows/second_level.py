@@ -7,16 +7,16 @@ from nipype.pipeline import engine as pe
 
 from ..interfaces import (
     BuildDesign,
-    CorrectContrasts,
     DefineVarianceGroups,
     FitGLM,
     MakeReport,
     PlotCoverage,
     PlotDesign,
     PlotSubjects,
-    SinkJoint,
 )
+from .checks import add_checks, connect_findings
 from .contrast import init_contrast_wf
+from .joint import add_joint, list_joint
 from .levels import check_labels
 from .models import (
     add_group_sink,
@@ -170,6 +170,8 @@ def init_second_level_wf(
     -------
     observations_file, mask_file, coverage_file, losses_file
         What went into the fit.
+    findings_file
+        What the checks of design and maps found (TSV); an error stops the workflow.
     design_file, model_file, n_file
         Design matrix, fitted model, number of maps at each voxel.
     tau2_file, i2_file, q_file, q_p_file
@@ -223,7 +225,7 @@ def init_second_level_wf(
         name='inputnode',
     )
     correct_contrasts = bool(correct_contrasts and n_perm)
-    joint = _list_joint(cluster_forming_z, tfce) if correct_contrasts else {}
+    joint = list_joint(cluster_forming_z, tfce) if correct_contrasts else {}
     fields = [*_OUTPUTS, *heterogeneity_outputs(model), *joint.values()]
     outputnode = pe.Node(niu.IdentityInterface(fields), name='outputnode')
     prepare_wf = init_prepare_wf(
@@ -245,6 +247,22 @@ def init_second_level_wf(
     maps = inputnode
     if model != 'ols' or unmatched == 'drop':
         maps = add_matching(workflow, unmatched, variances=model != 'ols')
+    maps = add_checks(
+        workflow,
+        maps,
+        formula=formula,
+        contrasts=contrasts,
+        zero_is_missing=zero_is_missing,
+        auto_variance_groups=auto_variance_groups,
+        n_perm=n_perm,
+        errors=errors,
+        method=method,
+        sidedness=sidedness,
+        alpha_fwe=alpha_fwe,
+        tail=tail,
+        correct_contrasts=correct_contrasts,
+        missing=missing,
+    )
     policy = {'missing': missing, 'zero_is_missing': zero_is_missing}
     if model == 'ols':
         fit_glm = make_node(FitGLM(**policy), name='fit_glm')
@@ -312,23 +330,23 @@ def init_second_level_wf(
         ])  # fmt: skip
     _add_report(workflow, maps, contrast_wfs, subject_threshold)
     if joint:
-        _add_joint(workflow, contrast_wfs, joint, tail, out_dir)
+        add_joint(workflow, contrast_wfs, joint, tail, out_dir)
     if out_dir is not None:
         add_group_sink(workflow, out_dir, model)
+    connect_findings(workflow)
     return workflow
 
 
 _PREPARED = ['observations_file', 'mask_file', 'coverage_file', 'losses_file']
-_OUTPUTS = [*_PREPARED, 'design_file', 'model_file', 'n_file', 'section_files', 'report_file']
-
-
-def _list_joint(cluster_forming_z, tfce):
-    """Outputs of CorrectContrasts, and their names as outputs of the workflow."""
-    prefixes = ['']
-    prefixes += ['extent_', 'mass_'] if cluster_forming_z is not None else []
-    prefixes += ['tfce_'] if tfce else []
-    maps = [f'{prefix}{stat}_fwe_files' for prefix in prefixes for stat in ('p', 'logp')]
-    return {**{name: name for name in maps}, 'null_file': 'joint_null_file'}
+_OUTPUTS = [
+    *_PREPARED,
+    'findings_file',
+    'design_file',
+    'model_file',
+    'n_file',
+    'section_files',
+    'report_file',
+]
 
 
 def _add_report(workflow, maps, contrast_wfs, subject_threshold):
@@ -358,36 +376,3 @@ def _add_report(workflow, maps, contrast_wfs, subject_threshold):
         (prepare_wf, report, [('outputnode.losses_file', 'losses_file')]),
         (get_fit(workflow), report, [('metadata_file', 'model_metadata_file')]),
     ])  # fmt: skip
-
-
-def _add_joint(workflow, contrast_wfs, joint, tail, out_dir):
-    """Correct over voxels and contrasts together."""
-    correct = make_node(CorrectContrasts(tail=tail), name='correct_contrasts')
-    sources = {'': 'permutation_wf'}
-    if contrast_wfs[0].get_node('spatial_wf') is not None:
-        sources['spatial_'] = 'spatial_wf'
-    for prefix, source in sources.items():
-        for kind in ('extremes', 'metadata'):
-            merge = pe.Node(niu.Merge(len(contrast_wfs)), name=f'list_{prefix}{kind}')
-            for index, contrast_wf in enumerate(contrast_wfs, start=1):
-                field = f'{source}.outputnode.{kind}_file'
-                workflow.connect(contrast_wf, field, merge, f'in{index}')
-            workflow.connect(merge, 'out', correct, f'{prefix}{kind}_files')
-    list_contrasts, outputnode, report = map(
-        workflow.get_node, ('list_contrasts', 'outputnode', 'make_report')
-    )
-    workflow.connect([
-        (list_contrasts, correct, [('out', 'contrast_files')]),
-        (workflow.get_node('build_design'), correct, [('design_file', 'design_file')]),
-        (workflow.get_node('prepare_wf'), correct, [('outputnode.mask_file', 'mask_file')]),
-        (correct, outputnode, list(joint.items())),
-        (correct, report, [('metadata_file', 'contrasts_metadata_file')]),
-    ])  # fmt: skip
-    if out_dir is not None:
-        ds_joint = make_node(SinkJoint(out_dir=out_dir), name='ds_joint')
-        workflow.connect([
-            (list_contrasts, ds_joint, [('out', 'contrast_files')]),
-            (correct, ds_joint, [
-                ('metadata_file', 'contrasts_metadata_file'), *((name, name) for name in joint),
-            ]),
-        ])  # fmt: skip

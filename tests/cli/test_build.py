@@ -106,7 +106,7 @@ def test_a_formula_without_contrast_lists_the_columns(group):
         (['--formula', 'age', '--contrast', 'x=[1, 2, 3]'], ContrastError, '2 numbers'),
         (['--formula', 'age', '--contrast', 'x=0 * age'], ContrastError, 'row of zeros'),
         (['--formula', 'agee', '--contrast', 'x=age'], DesignError, 'agee'),
-        (['--formula', 'participant_id', '--contrast', 'x=[1]'], DesignError, 'no degrees'),
+        (['--formula', 'participant_id', '--contrast', 'x=[1]'], DesignError, 'whose a map is'),
         (['--contrast', 'x=age'], ContrastError, 'columns intercept'),
         (['--contrast', '?=intercept'], ContrastError, 'letters or digits'),
         (['--contrast', 'a b=intercept', '--contrast', 'aB=intercept'], ContrastError, 'share'),

@@ -1,8 +1,10 @@
 """The command from end to end, in a process of its own."""
 
+import html
 import os
 import pty
 import re
+import shlex
 import signal
 import time
 from pathlib import Path
@@ -95,6 +97,9 @@ def test_demo_can_be_interrupted_resumed_and_repeated(tmp_path, command):
     assert len(places) == 5
     assert all(os.path.exists(path) for path in places.values())
     assert places['report'].startswith(f'{tmp_path}/my out/')
+    report = html.unescape(Path(places['report']).read_text())
+    assert f'nistats-nipype {shlex.join(map(str, DEMO))}' in report
+    assert re.search(r'<dt>Plugin</dt>\s*<dd>MultiProc</dd>', report)
 
     # Repeated, it computes nothing and leaves the same results.
     before = contents(tmp_path / 'my out')

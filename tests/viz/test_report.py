@@ -112,6 +112,27 @@ def test_page_is_well_formed_and_complete(render, tmp_path):
     assert not list(tmp_path.glob('.*partial*'))
 
 
+def test_findings_are_listed_in_their_order(render):
+    assert 'What the checks found' not in render().source
+    findings = [
+        {'severity': 'warning', 'code': 'outlier', 'where': 'age', 'problem': NASTY,
+         'advice': 'Correct it.'},
+        {'severity': 'note', 'code': 'few-maps', 'where': 'design', 'problem': 'Few.',
+         'advice': ''},
+    ]  # fmt: skip
+    page = render(findings=findings)
+    (section,) = [each for each in page.find('section') if each.get('id') == 'checks']
+    for words in ('What the checks found', 'age', 'outlier', NASTY, 'Correct it.', 'few-maps'):
+        assert words in section['text']
+    severities = [each['text'] for each in page.find('span') if 'severity' in each['class']]
+    assert severities == ['warning', 'note']
+    assert len([each for each in page.find('p') if each.get('class') == 'advice']) == 1
+    assert '#checks' in [each['href'] for each in page.find('a')]
+    assert page.open == []
+    (section,) = [each for each in render(findings=[]).find('section') if each['id'] == 'checks']
+    assert 'Nothing' in section['text']
+
+
 def test_nothing_is_loaded_from_elsewhere(render):
     page = render()
     for element in page.elements:

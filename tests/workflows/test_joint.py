@@ -137,7 +137,8 @@ def test_adding_it_permutes_nothing_again(analyse, tmp_path):
     after = times(tmp_path / 'work')
     assert {'correct_contrasts', 'ds_joint'} <= set(after) - set(before)
     again = {name for name in before if after[name] != before[name]}
-    assert again <= {'make_report', 'ds_group', 'ds_contrast', 'list_contrasts'}
+    checks = {'check_design', 'check_maps'}
+    assert again <= {'make_report', 'ds_group', 'ds_contrast', 'list_contrasts', *checks}
 
 
 def test_without_it_nothing_differs(analyse, finished, digests):
