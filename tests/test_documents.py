@@ -46,7 +46,8 @@ def commands_of(name):
 
 
 @pytest.mark.parametrize(
-    ('name', 'expected'), [('README.rst', {'demo', 'run'}), ('docs/guide.rst', {'run', 'check'})]
+    ('name', 'expected'),
+    [('README.rst', {'demo', 'run'}), ('docs/guide.rst', {'design', 'run', 'check'})],
 )
 def test_commands_of_the_documents_are_understood(name, expected):
     from nistats_nipype.cli.parser import get_parser

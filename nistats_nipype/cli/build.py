@@ -5,7 +5,13 @@ import warnings
 from typing import NamedTuple
 
 from ..exceptions import ContrastError, InputError, NistatsNipypeWarning
-from .check import as_notes, check_model
+from .check import as_notes, check_analysis
+from .designs import (
+    design_source,
+    list_contrasts,
+    load_design_of_arguments,
+    refuse_design_contradictions,
+)
 from .inputs import MASK_METHODS, check_headers, existing_file, expand_maps
 from .sources import check_sources, find_sources, match_sources
 
@@ -36,8 +42,8 @@ def parse_contrasts(definitions):
 
     Returns
     -------
-    dict or None
-        Definitions by name; None if there are none.
+    dict
+        Definitions by name.
 
     Raises
     ------
@@ -49,10 +55,8 @@ def parse_contrasts(definitions):
     >>> parse_contrasts(['age=age', 'difference=[0, 1, -1]'])
     {'age': 'age', 'difference': [0, 1, -1]}
     """
-    if not definitions:
-        return None
     contrasts = {}
-    for text in definitions:
+    for text in definitions or ():
         name, equals, definition = (part.strip() for part in text.partition('='))
         if not (name and equals and definition):
             raise ContrastError(
@@ -79,8 +83,9 @@ def parse_contrasts(definitions):
 
 def _model_arguments(args):
     """Arguments of the factory that ``run`` and ``graph`` share."""
-    arguments = {
+    return {
         'formula': args.formula,
+        'design_from': design_source(args),
         'model': args.model,
         'unmatched': args.unmatched,
         'sidedness': args.sidedness,
@@ -99,10 +104,6 @@ def _model_arguments(args):
         'auto_variance_groups': args.variance_groups == 'auto',
         **_permutation_arguments(args),
     }
-    contrasts = parse_contrasts(args.contrast)
-    if contrasts is not None:
-        arguments['contrasts'] = contrasts
-    return arguments
 
 
 def _permutation_arguments(args):
@@ -131,10 +132,11 @@ def _init_workflow(**arguments):
 
 
 def build_graph_workflow(args):
-    """Build the workflow that ``graph`` draws; no file is read."""
-    arguments = _model_arguments(args)
-    _require_contrasts(args, columns=None)
-    return _init_workflow(out_dir='results', **arguments)
+    """Build the workflow that ``graph`` draws; no maps and no tables are read."""
+    refuse_design_contradictions(args)
+    contrasts = {**list_contrasts(args), **parse_contrasts(args.contrast)}
+    _require_contrasts(args, contrasts, columns=None)
+    return _init_workflow(out_dir='results', contrasts=contrasts or None, **_model_arguments(args))
 
 
 def build_run(args, out_dir, *, strict=True):
@@ -160,11 +162,16 @@ def build_run(args, out_dir, *, strict=True):
     """
     from ..designs.findings import require_sound
     from ..images.volumes import count_volumes
+    from ..workflows.models import check_model
 
     _refuse_contradictions(args)
     arguments = _model_arguments(args)
-    # The factory refuses what the model cannot do; no file has been read by then.
-    workflow = _init_workflow(**arguments, out_dir=out_dir)
+    check_model(
+        args.model,
+        fwhm_mm=args.fwhm,
+        n_perm=args.n_perm,
+        auto_variance_groups=args.variance_groups == 'auto',
+    )
     sources = find_sources(args)
     maps = sources.maps
     tmaps = expand_maps(args.tmaps) if args.tmaps else []
@@ -185,28 +192,38 @@ def build_run(args, out_dir, *, strict=True):
             expected='one t map for every map',
         )
     matched, notes = match_sources(args, sources)
-    findings = _check_model(args, matched, tmaps, arguments.get('contrasts'))
+    contrasts, more = _find_contrasts(args, matched)
+    findings = check_analysis(args, matched, tmaps, contrasts)
     if strict:
         require_sound(findings)
-    notes += as_notes(findings)
+    notes += more + as_notes(findings)
+    workflow = _init_workflow(contrasts=contrasts, **arguments, out_dir=out_dir)
     inputs = workflow.get_node('inputnode').inputs
     inputs.in_files = maps
     if sources.variances:
         inputs.variance_files = sources.variances
     if sources.left_out:
         workflow.get_node('match_maps').inputs.left_out = sources.left_out
+    if args.design_mat:
+        inputs.design_file = existing_file(args.design_mat, '--design-mat')
+    if args.bids_model:
+        inputs.bids_model_file = existing_file(args.bids_model, '--bids-model')
+    if args.bids_model_node:
+        for name in ('build_design', 'check_design'):
+            workflow.get_node(name).inputs.node = args.bids_model_node
     if table_file:
         inputs.table_file = table_file
     if mask_file:
         inputs.mask_file = mask_file
     if blocks_file:
         inputs.blocks_file = blocks_file
+        if args.formula:
+            workflow.get_node('build_design').inputs.repeated = True
     if groups_file:
         inputs.variance_groups_file = groups_file
     if tmaps:
         inputs.tmap_files = tmaps
-    labels = _labels(arguments.get('contrasts', {'mean': None}))
-    return Analysis(workflow, labels, notes, findings)
+    return Analysis(workflow, _labels(contrasts), notes, findings)
 
 
 def _labels(contrasts):
@@ -217,12 +234,13 @@ def _labels(contrasts):
 
 def _refuse_contradictions(args):
     """Refuse arguments that need each other, or of which one would go unused."""
+    refuse_design_contradictions(args)
     if args.formula and not args.table:
         raise InputError(
             '--formula needs --table.', expected='the table that has its variables as columns'
         )
     check_sources(args)
-    if args.table and not (args.formula or args.map_column):
+    if args.table and not (args.formula or args.bids_model or args.map_column):
         raise InputError(
             'Nothing of --table would be used.',
             found='neither --formula nor --map-column',
@@ -264,25 +282,32 @@ def _refuse_contradictions(args):
         )
 
 
-def _require_contrasts(args, columns):
-    """Ask which columns of a formula are tested: no default would be everyone's."""
-    if args.formula and not args.contrast:
+def _require_contrasts(args, contrasts, columns):
+    """Ask which columns of a design are tested: no default would be everyone's."""
+    if (args.formula or args.design_mat) and not contrasts:
         example = next((name for name in columns or () if name != 'intercept'), 'age')
+        option, value = '--formula', args.formula
+        if args.design_mat:
+            option, value = '--design-mat', args.design_mat
         raise ContrastError(
-            '--formula needs --contrast: what is tested?',
-            found=f'columns {", ".join(columns)}' if columns else f'formula {args.formula!r}',
+            f'{option} needs --contrast{" or --design-con" * bool(args.design_mat)}: what is '
+            'tested?',
+            found=f'columns {", ".join(columns)}' if columns else f'{option} {value!r}',
             expected='a contrast of the columns of the design',
             advice=f"For instance --contrast 'effect={example}'.",
         )
 
 
-def _check_model(args, maps, tmaps, contrasts):
-    """Find what is wrong with the design and its contrasts; a formula has to have one."""
-    from ..designs.group import design_of_maps
-
-    if args.formula and not args.contrast:
-        _require_contrasts(args, list(design_of_maps(maps, args.formula, args.table).columns))
-    return check_model(args, maps, tmaps, contrasts)
+def _find_contrasts(args, maps):
+    """Contrasts by name, and what is to be said of the design; a design has to have one."""
+    contrasts, notes = {}, []
+    if args.design_mat or args.bids_model:
+        _, contrasts, notes = load_design_of_arguments(args, maps)
+    contrasts |= parse_contrasts(args.contrast)
+    if (args.formula or args.design_mat) and not contrasts:
+        design, _, _ = load_design_of_arguments(args, maps)
+        _require_contrasts(args, contrasts, list(design.columns))
+    return contrasts or {'mean': 'intercept'}, notes
 
 
 def build_demo(args, out_dir):

@@ -8,7 +8,7 @@ import textwrap
 _WIDTH = 96
 
 
-def check_model(args, maps, tmaps, contrasts):
+def check_analysis(args, maps, tmaps, contrasts):
     """Check a model as the workflow will.
 
     Parameters
@@ -30,6 +30,9 @@ def check_model(args, maps, tmaps, contrasts):
         args.formula,
         args.table,
         contrasts,
+        design_file=args.design_mat,
+        bids_model_file=args.bids_model,
+        bids_model_node=args.bids_model_node,
         blocks_file=args.blocks,
         variance_groups_file=None if auto_groups else args.variance_groups,
         tmap_files=tmaps,
@@ -86,13 +89,13 @@ def run_check(args):
 
 def _groups(args, maps, findings):
     """Groups whose variances are compared, if the design has been found to be sound."""
-    from ..designs.group import design_of_maps
     from ..designs.lint_maps import groups_of_design
+    from .designs import load_design_of_arguments
 
     known = args.variance_groups or args.unmatched == 'drop'
     if known or any(each.severity == 'error' for each in findings):
         return None
-    return groups_of_design(design_of_maps(maps, args.formula, args.table))
+    return groups_of_design(load_design_of_arguments(args, maps)[0])
 
 
 def _as_dict(finding):

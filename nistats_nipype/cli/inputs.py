@@ -49,7 +49,7 @@ def expand_maps(patterns):
     return list_paths(paths)
 
 
-def maps_from_table(table_file, column):
+def maps_from_table(table_file, column, *, unique=True):
     """Read the maps from a column of a table.
 
     Parameters
@@ -57,6 +57,8 @@ def maps_from_table(table_file, column):
     table_file : str
     column : str
         Column whose paths start at the table's folder.
+    unique : bool, default True
+        Whether a participant must have one row only.
 
     Returns
     -------
@@ -70,7 +72,7 @@ def maps_from_table(table_file, column):
     """
     from ..designs.tables import load_participants
 
-    table = load_participants(table_file)
+    table = load_participants(table_file, unique=unique)
     if column not in table:
         raise InputError(
             f'The table has no column {column!r}.',

@@ -44,6 +44,10 @@ def main(argv=None):
                 from .graph import draw_graph
 
                 return draw_graph(args)
+            if args.command == 'design':
+                from .standard import write_design
+
+                return write_design(args)
             from .run import run_analysis
 
             return run_analysis(args, argv)

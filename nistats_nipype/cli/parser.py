@@ -4,6 +4,7 @@ import argparse
 from difflib import get_close_matches
 
 from .. import __version__
+from .design_options import add_design_command, add_design_options
 from .options import add_derivatives, add_variances
 from .values import not_negative, p_value, positive, share, whole
 
@@ -67,6 +68,7 @@ def get_parser():
     _add_run(commands)
     _add_check(commands)
     _add_graph(commands)
+    add_design_command(commands)
     commands.add_parser(
         'plugins',
         help='list the execution plugins',
@@ -219,13 +221,14 @@ def _add_model(parser):
         '--formula',
         help="right-hand side of the model, e.g. 'group + age' (default: intercept only)",
     )
+    add_design_options(group)
     group.add_argument(
         '--contrast',
         action='append',
         metavar='NAME=DEFINITION',
-        help="a column, an expression ('patient - control'), several with commas for F, or "
-        "weights in brackets ('[0, 1, -1]', '[[0, 1, 0], [0, 0, 1]]'); repeatable (default "
-        'without --formula: mean=intercept)',
+        help="a column, an expression ('patient - control'), a whole effect ('F(group)'), several "
+        "with commas for F, or weights in brackets ('[0, 1, -1]', '[[0, 1, 0], [0, 0, 1]]'); "
+        'repeatable (default without a design: mean=intercept)',
     )
     add_variances(group)
     group.add_argument(

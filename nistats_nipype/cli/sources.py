@@ -94,12 +94,14 @@ def find_sources(args):
         If files do not exist; see also :func:`nistats_nipype.datasets.select_maps`.
     """
     if not args.derivatives:
-        maps = (
-            expand_maps(args.maps) if args.maps else maps_from_table(args.table, args.map_column)
-        )
+        unique = not args.blocks  # which say that the maps of a participant depend on each other
+        if args.maps:
+            maps = expand_maps(args.maps)
+        else:
+            maps = maps_from_table(args.table, args.map_column, unique=unique)
         variances = expand_maps(args.variance_maps) if args.variance_maps else []
         if args.variance_column:
-            variances = maps_from_table(args.table, args.variance_column)
+            variances = maps_from_table(args.table, args.variance_column, unique=unique)
         return Sources(maps, variances, [])
     from ..datasets import select_maps
 

@@ -46,13 +46,34 @@ def _read(path, what):
         ) from error
 
 
-def load_groups(path):
+def save_blocks(blocks, path):
+    """Write exchangeability blocks, for :func:`load_blocks` or for PALM.
+
+    Parameters
+    ----------
+    blocks : array-like of shape (N, L), int
+    path : path-like
+
+    Returns
+    -------
+    str
+        The path.
+    """
+    rows = [','.join(map(str, row)) for row in np.asarray(blocks).tolist()]
+    with atomic_path(path) as temporary:
+        Path(temporary).write_text(''.join(f'{row}\n' for row in rows))
+    return str(path)
+
+
+def load_groups(path, what='variance groups'):
     """Read variance groups.
 
     Parameters
     ----------
     path : path-like
         A whole number for each observation, one a line, as in PALM.
+    what : str, default 'variance groups'
+        What the numbers are, for errors.
 
     Returns
     -------
@@ -63,12 +84,12 @@ def load_groups(path):
     InputError
         If the file cannot be read, or holds something else.
     """
-    groups = _read(path, 'variance groups')
+    groups = _read(path, what)
     if groups.shape[1] != 1:
         raise InputError(
-            f'{path} does not hold variance groups.',
+            f'{path} does not hold {what}.',
             found=f'{groups.shape[1]} numbers a row',
-            expected='one, the group of the observation',
+            expected='one number for each row',
             advice='Exchangeability blocks go by another option.',
         )
     return groups[:, 0]
@@ -87,9 +108,7 @@ def save_groups(groups, path):
     str
         The path.
     """
-    with atomic_path(path) as temporary:
-        Path(temporary).write_text(''.join(f'{group}\n' for group in groups))
-    return str(path)
+    return save_blocks(np.reshape(groups, (-1, 1)), path)
 
 
 def _read_rows(lines):

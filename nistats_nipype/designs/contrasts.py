@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..exceptions import ContrastError
+from .terms import effect_weights, split_outside, whole_effect
 
 
 class Contrast(NamedTuple):
@@ -115,9 +116,10 @@ def parse_contrast(name, definition, columns):
     ----------
     name : str
     definition : str, list of float, list of list of float, or list of str
-        A column (``'age'``), an expression of columns (``'patient - control'``), several
-        of them for F (separated by commas, or as a list), or weights: P numbers for t,
-        a list of them for F.
+        A column (``'age'``), an expression of columns (``'patient - control'``), a whole
+        effect (``'F(group)'``, ``'F(group:age)'``, see
+        :func:`~nistats_nipype.designs.terms.effect_weights`), several of these for F
+        (separated by commas, or as a list), or weights: P numbers for t, a list of them for F.
     columns : sequence of P str
         Columns of the design.
 
@@ -137,6 +139,8 @@ def parse_contrast(name, definition, columns):
     array([[-2.,  1.]])
     >>> parse_contrast('any', 'a, b', ['a', 'b']).kind
     'F'
+    >>> parse_contrast('groups', 'F(group)', ['intercept', 'group[T.b]', 'group[T.c]']).formula
+    'group[T.b]; group[T.c]'
     """
     columns = tuple(map(str, columns))
     items = [definition] if isinstance(definition, str) else list(definition)
@@ -163,11 +167,25 @@ def _parse_weights(name, items, columns):
 
 def _parse_expression(name, text, columns):
     """Weights of an expression: ndarray of shape (Q, P)."""
+    if text.strip() in columns:
+        return (np.array(columns) == text.strip()).astype(np.float64)[None, :]
+    parts = split_outside(text, ',')
+    if any(map(whole_effect, parts)):
+        return np.vstack([_parse_part(name, part, columns) for part in parts])
+    return _parse_constraints(name, text, columns)
+
+
+def _parse_part(name, text, columns):
+    term = whole_effect(text)
+    if term is None:
+        return _parse_expression(name, text, columns)
+    return effect_weights(name, term, columns)
+
+
+def _parse_constraints(name, text, columns):
     from formulaic.errors import FormulaicError
     from formulaic.utils.constraints import LinearConstraints
 
-    if text.strip() in columns:
-        return (np.array(columns) == text.strip()).astype(np.float64)[None, :]
     try:
         constraints = LinearConstraints.from_spec(text, variable_names=columns)
         rows, offsets = constraints.constraint_matrix, constraints.constraint_values
@@ -200,7 +218,7 @@ def _suggest(unknown, columns):
     """Advice on a name that is no column."""
     coded = [name for name in columns if name.startswith(f'{unknown}[') and ':' not in name]
     if coded:
-        what = 'that column' if len(coded) == 1 else 'those columns, or several with commas (F)'
+        what = 'that column' if len(coded) == 1 else f'one of them, or all: F({unknown})'
         return f'{unknown} is coded by {", ".join(coded)}; test {what}.'
     close = get_close_matches(unknown, columns, n=1, cutoff=0.4)
     return f'Did you mean {close[0]}?' if close else 'Use the names of these columns.'

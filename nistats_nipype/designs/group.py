@@ -12,7 +12,7 @@ from .matrices import design_from_formula, intercept_only
 from .tables import load_participants, match_rows
 
 
-def design_of_maps(in_files, formula=None, table_file=None):
+def design_of_maps(in_files, formula=None, table_file=None, *, unique=True):
     """Make the design matrix of a group of maps.
 
     Parameters
@@ -26,6 +26,8 @@ def design_of_maps(in_files, formula=None, table_file=None):
         Participants table with the variables of the formula, matched to the maps by
         :func:`~nistats_nipype.designs.tables.match_rows`. File names in it are relative
         to its folder.
+    unique : bool, default True
+        Whether a participant must have one row only; otherwise a column has to name the maps.
 
     Returns
     -------
@@ -39,9 +41,38 @@ def design_of_maps(in_files, formula=None, table_file=None):
     DesignError
         If the formula has no table, or rows and maps cannot be matched.
     """
-    n_maps = count_volumes(in_files)
     if formula is None:
-        return intercept_only(n_maps)
+        return intercept_only(count_volumes(in_files))
+    return design_from_formula(formula, rows_of_maps(in_files, table_file, formula, unique=unique))
+
+
+def rows_of_maps(in_files, table_file, formula=None, *, unique=True):
+    """Read the rows of a participants table that belong to maps.
+
+    Parameters
+    ----------
+    in_files : list of str
+        N 3D maps.
+    table_file : path-like or None
+        See :func:`design_of_maps`; None is refused.
+    formula : str, optional
+        What the table is for, for the error.
+    unique : bool, default True
+        Whether a participant must have one row only; otherwise a column has to name the maps.
+
+    Returns
+    -------
+    pandas.DataFrame of N rows
+        In the order of the maps.
+
+    Raises
+    ------
+    InputError
+        If the maps or the table cannot be read.
+    DesignError
+        If there is no table, or rows and maps cannot be matched.
+    """
+    n_maps = count_volumes(in_files)
     if table_file is None:
         raise DesignError(
             'The formula has no table.',
@@ -49,7 +80,7 @@ def design_of_maps(in_files, formula=None, table_file=None):
             expected='a participants table with its variables',
             advice='Give table_file (--table).',
         )
-    table = load_participants(table_file)
+    table = load_participants(table_file, unique=unique)
     if n_maps != len(in_files):
         raise DesignError(
             'The rows of the table cannot be matched to the volumes of a 4D file.',
@@ -58,8 +89,7 @@ def design_of_maps(in_files, formula=None, table_file=None):
             advice='Split the file (fslsplit, nilearn.image.iter_img), and name the maps in a '
             'column of the table.',
         )
-    rows = match_rows(table, in_files, Path(table_file).parent)
-    return design_from_formula(formula, rows)
+    return match_rows(table, in_files, Path(table_file).parent)
 
 
 def define_contrast(name, definition, design):

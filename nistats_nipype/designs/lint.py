@@ -8,6 +8,7 @@ import numpy as np
 from ..exceptions import NistatsNipypeError
 from ..images.volumes import count_volumes
 from .findings import from_error, sort_findings
+from .given import design_from_file, design_from_model
 from .group import design_of_maps
 from .lint_exchange import check_relabellings, read_blocks
 from .lint_meaning import check_interactions, check_intercepts, check_left_out
@@ -65,6 +66,18 @@ class Request(NamedTuple):
     missing: str = 'error'
 
 
+class _Source(NamedTuple):
+    """Where the design is from."""
+
+    formula: str
+    table_file: object
+    design_file: object
+    bids_model_file: object
+    bids_model_node: str
+    #: Whether a participant must have one row only.
+    unique: bool
+
+
 class _Rows(NamedTuple):
     """The rows of the maps, and their places in the table."""
 
@@ -79,6 +92,9 @@ def lint_design(
     table_file=None,
     contrasts=None,
     *,
+    design_file=None,
+    bids_model_file=None,
+    bids_model_node=None,
     blocks_file=None,
     variance_groups_file=None,
     tmap_files=(),
@@ -96,6 +112,12 @@ def lint_design(
         Participants table.
     contrasts : dict of {str: definition}, default {'mean': 'intercept'}
         See :func:`~nistats_nipype.designs.contrasts.parse_contrast`.
+    design_file : path-like, optional
+        Design matrix in place of table and formula, see
+        :func:`~nistats_nipype.designs.given.design_from_file`.
+    bids_model_file : path-like, optional
+        BIDS Stats Model in place of a formula, and the name of its node, see
+        :func:`~nistats_nipype.designs.given.design_from_model`.
     blocks_file, variance_groups_file : path-like, optional
         Exchangeability blocks in PALM's format; variance groups.
     tmap_files : list of path-like, optional
@@ -122,7 +144,11 @@ def lint_design(
     n_maps = count_volumes(maps)
     # The volumes of a 4D file have no names to match; the design says so.
     named = n_maps == len(maps)
-    found, findings = _match(maps, formula, table_file) if named else (None, [])
+    # Blocks say that the maps of a participant depend on each other.
+    source = _Source(
+        formula, table_file, design_file, bids_model_file, bids_model_node, not blocks_file
+    )
+    found, findings = _match(maps, source) if named else (None, [])
     rows = found.rows if found else None
     blamed = bool(findings)
     if named:
@@ -131,7 +157,7 @@ def lint_design(
         blocks_file, variance_groups_file, request.auto_groups, n_maps
     )
     findings += faults
-    design, terms, more = (None, [], []) if blamed else _build(maps, formula, table_file, rows)
+    design, terms, more = (None, [], []) if blamed else _build(maps, source, rows)
     findings += more
     if found:
         findings += check_names(rows, maps)
@@ -170,17 +196,18 @@ def _names(maps, n_maps):
     return labels if unique else [Path(path).name for path in maps]
 
 
-def _match(maps, formula, table_file):
+def _match(maps, source):
     """Rows of the table in the order of the maps; what prevents it is a finding."""
-    if table_file is None:
+    if source.table_file is None:
         return None, []
+    path = Path(source.table_file)
     try:
-        table = load_participants(table_file)
+        table = load_participants(path, unique=source.unique)
         numbered = table.assign(**{_PLACE: np.arange(len(table))})
-        rows = match_rows(numbered, maps, Path(table_file).parent)
+        rows = match_rows(numbered, maps, path.parent)
     except NistatsNipypeError as error:
         # Without a formula, a table that names the maps serves for nothing else.
-        return None, [from_error('table', Path(table_file).name, error)] if formula else []
+        return None, [from_error('table', path.name, error)] if source.formula else []
     positions = rows.pop(_PLACE).tolist()
     return _Rows(rows, positions, table), []
 
@@ -189,14 +216,26 @@ def _match(maps, formula, table_file):
 _PLACE = '\x00place'
 
 
-def _build(maps, formula, table_file, rows):
+def _build(maps, source, rows):
     """The design and its terms, or what prevents it."""
-    if formula is None:
-        return design_of_maps(maps), [], []
+    formula, table_file = source.formula, source.table_file
+    given = source.design_file or source.bids_model_file
     try:
-        design = design_of_maps(maps, formula, table_file)
+        if source.design_file:
+            return design_from_file(maps, given).design, [], []
+        if source.bids_model_file:
+            return (
+                design_from_model(maps, given, table_file, source.bids_model_node).design,
+                [],
+                [],
+            )
+        design = design_of_maps(maps, formula, table_file, unique=source.unique)
     except NistatsNipypeError as error:
+        if given:
+            return None, [], [from_error('design', Path(given).name, error)]
         return None, [], _blame(formula, rows, error)
+    if formula is None:
+        return design, [], []
     terms = design_terms(formula, rows)
     return design, terms, check_variables(rows, terms, _has_intercept(design))
 

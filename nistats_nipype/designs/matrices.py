@@ -46,7 +46,10 @@ def design_from_formula(formula, table):
     2        1.0         1.0  50.0
     """
     parsed = _parse(formula)
-    _check_variables(formula, sorted(map(str, parsed.required_variables)), table)
+    names = set(map(str, parsed.required_variables))
+    # formulaic does not count what these transform among the variables.
+    names |= {name.strip('`') for name in _TRANSFORMED.findall(formula)}
+    _check_variables(formula, sorted(names), table)
     frame = _evaluate(parsed, formula, table)
     _check_columns(frame)
     return frame
@@ -80,6 +83,9 @@ def _parse(formula):
 #: Python inside a formula, where ** is a power.
 _CALLS = re.compile(r'\{[^{}]*\}|\w\([^()]*\)')
 _FUNCTIONS = 'C, center, scale, poly, bs, cr, log, log10, exp, or np.<function> of NumPy'
+_TRANSFORMED = re.compile(
+    r'\b(?:center|scale|poly|bs|cr|cs|cc)\(\s*(`[^`]+`|[A-Za-z_][A-Za-z_0-9]*\b(?!\s*[.(]))'
+)
 _POWER = re.compile(r'([A-Za-z_]\w*|`[^`]+`)\s*(?:\*\*|\^)\s*\d+')
 
 

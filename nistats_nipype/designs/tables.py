@@ -13,13 +13,15 @@ _SUBJECT = re.compile(r'(?:^|[/\\_])(sub-[A-Za-z0-9+]+)(?=[/\\_.]|$)')
 _SEPARATORS = {',': 'commas', ';': 'semicolons', '\t': 'tabs', ' ': 'spaces'}
 
 
-def load_participants(path):
+def load_participants(path, *, unique=True):
     """Read a participants table.
 
     Parameters
     ----------
     path : path-like
         Tab-separated, or comma-separated if its name ends in ``.csv``; one row per map.
+    unique : bool, default True
+        Whether to refuse a participant with two rows; a repeated measure has several.
 
     Returns
     -------
@@ -43,7 +45,8 @@ def load_participants(path):
         # pandas takes 01 for the number 1.
         labels = [row[header.index('participant_id')].strip() for row in rows]
         _refuse_gaps(labels, path)
-        _refuse_duplicates(map(_with_prefix, labels), f'participants in {path}')
+        if unique:
+            _refuse_duplicates(map(_with_prefix, labels), f'participants in {path}')
         table['participant_id'] = labels
     return table
 
@@ -83,7 +86,7 @@ def _refuse_gaps(labels, path):
     if empty:
         raise DesignError(
             f'Participants in {path} have no name.',
-            found=f'no participant_id in row {_some(empty)} below the header',
+            found=f'no participant_id in row {some(empty)} below the header',
             expected='a participant_id in every row',
         )
 
@@ -152,7 +155,7 @@ def match_rows(table, in_files, folder='.'):
     if unlabelled:
         raise DesignError(
             'The maps do not say which participant they belong to.',
-            found=_some(unlabelled),
+            found=some(unlabelled),
             expected='sub-<label> in the name or folder of every map',
             advice="Add a column to the table that names each participant's map.",
         )
@@ -164,8 +167,8 @@ def match_rows(table, in_files, folder='.'):
     if missing:
         raise DesignError(
             'Maps have no row in the table.',
-            found=f'{len(missing)} of {len(labels)} maps without a row: {_some(missing)}',
-            expected=f'every map among the rows: {_some(names)}',
+            found=f'{len(missing)} of {len(labels)} maps without a row: {some(missing)}',
+            expected=f'every map among the rows: {some(names)}',
             advice='Add the rows, or leave out those maps. Labels are compared as text: 1 is '
             'not 01.',
         )
@@ -175,7 +178,7 @@ def match_rows(table, in_files, folder='.'):
 def _rows_by_file(table, in_files, folder):
     """Row of every map by the first column that names all the maps, or None."""
     wanted = [Path(path).resolve() for path in in_files]
-    some = None
+    partial = None
     for name, column in table.items():
         # A participant without a map has an empty cell, or n/a.
         cells = {row: cell for row, cell in enumerate(column) if isinstance(cell, str)}
@@ -184,13 +187,13 @@ def _rows_by_file(table, in_files, folder):
         if not missing and len(position) == len(cells):
             return [position[path] for path in wanted]
         if len(missing) < len(wanted):
-            some = name, missing
-    if some is not None and 'participant_id' not in table:
-        name, missing = some
+            partial = name, missing
+    if partial is not None and 'participant_id' not in table:
+        name, missing = partial
         twice = '' if missing else 'a file in more than one row'
         raise DesignError(
             f'The column {name} of the table does not name every map once.',
-            found=twice or f'{len(missing)} of {len(wanted)} maps without a row: {_some(missing)}',
+            found=twice or f'{len(missing)} of {len(wanted)} maps without a row: {some(missing)}',
             expected='one row for every map',
             advice='Correct the table, or leave out those maps.',
         )
@@ -208,13 +211,21 @@ def _refuse_duplicates(values, what):
     if twice:
         raise DesignError(
             f'There are duplicate {what}.',
-            found=_some(twice),
+            found=some(twice),
             expected='every participant once',
-            advice='Average the maps of a participant first, or leave out the extra ones.',
+            advice='Average the maps of a participant first, leave out the extra ones, or name '
+            'every map in a column of the table.',
         )
 
 
-def _some(items, most=5):
-    """Name the first few of many."""
+def some(items, most=5):
+    """Name the first few of many.
+
+    Examples
+    --------
+    >>> some(range(8))
+    '0, 1, 2, 3, 4 and 3 more'
+    """
+    items = list(items)
     rest = f' and {len(items) - most} more' if len(items) > most else ''
     return ', '.join(map(str, items[:most])) + rest

@@ -213,6 +213,56 @@ def pack(in_files, mask_file, out_file, *, zero_is_missing=True):
     return os.path.abspath(out_file)
 
 
+def average_rows(values, rows, out_file):
+    """Average maps that make one observation, and pack the averages.
+
+    Parameters
+    ----------
+    values : ndarray or PackedMaps of shape (M, V)
+        Maps, NaN where missing; they are read one by one.
+    rows : array-like of shape (M,), int
+        Observation that each map goes into, from 0 without gaps.
+    out_file : path-like
+        A name in ``.npy``.
+
+    Returns
+    -------
+    str
+        The absolute path: float32 of shape (N, V). An average is missing where one of its maps is.
+
+    Raises
+    ------
+    InputError
+        If there is not one number for each map, or a number is left out.
+    OutputError
+        If the file system refuses the write.
+    """
+    rows = np.asarray(rows)
+    present = np.unique(rows)
+    if rows.shape != (len(values),) or not np.array_equal(present, np.arange(len(present))):
+        raise InputError(
+            'The maps cannot be averaged by these numbers.',
+            found=f'{rows.size} numbers for {len(values)} maps; {len(present)} different ones, '
+            f'from {present.min()} to {present.max()}',
+            expected='for each map the observation that it goes into, from 0 without gaps',
+        )
+    header = {
+        'descr': np.lib.format.dtype_to_descr(_PACKED_DTYPE),
+        'fortran_order': False,
+        'shape': (len(present), values.shape[1]),
+    }
+    # One average is in memory at a time, and written as by ``pack``.
+    with atomic_path(out_file) as partial, partial.open('wb') as stream:
+        np.lib.format.write_array_header_1_0(stream, header)
+        for row in present:
+            members = np.flatnonzero(rows == row)
+            total = np.zeros(values.shape[1])
+            for index in members:
+                total += values[index]
+            stream.write((total / len(members)).astype(_PACKED_DTYPE).tobytes())
+    return os.path.abspath(out_file)
+
+
 def load_observations(in_files, mask_file, *, zero_is_missing=True):
     """Read maps in whatever form they come.
 

@@ -4,6 +4,7 @@ from .check import CheckDesign, CheckMaps
 from .derivatives import SelectMaps
 from .design import BuildDesign, DefineContrast
 from .fetch import FetchLocalizer, SimulateGroup
+from .given import ExportFSL, ReadDesign
 from .joint import CorrectContrasts
 from .matching import MatchMaps
 from .model import ComputeContrast, FitGLM, FitMixed
@@ -16,18 +17,21 @@ from .plot import (
     PlotStatMap,
     PlotSubjects,
 )
-from .prepare import ApplyMask, ComputeMask, Smooth
+from .prepare import ApplyMask, AverageMaps, ComputeMask, Smooth
 from .report import MakeReport, SummarizeContrast
 from .schedule import DefineVarianceGroups, DrawSchedule
 from .sequential import MergeSequential, PermuteSequential
 from .sink import SinkContrast, SinkGroup, SinkJoint
 from .spatial import MergeSpatial, PermuteSpatial
+from .standard import BuildStandardDesign
 from .tails import FitTails
 from .threshold import TableClusters, Threshold
 
 __all__ = [
     'ApplyMask',
+    'AverageMaps',
     'BuildDesign',
+    'BuildStandardDesign',
     'CheckDesign',
     'CheckMaps',
     'ComputeContrast',
@@ -36,6 +40,7 @@ __all__ = [
     'DefineContrast',
     'DefineVarianceGroups',
     'DrawSchedule',
+    'ExportFSL',
     'FetchLocalizer',
     'FitGLM',
     'FitMixed',
@@ -54,6 +59,7 @@ __all__ = [
     'PlotNull',
     'PlotStatMap',
     'PlotSubjects',
+    'ReadDesign',
     'SelectMaps',
     'SimulateGroup',
     'SinkContrast',

@@ -29,6 +29,9 @@ class _CheckDesignInputSpec(BaseInterfaceInputSpec):
     )
     table_file = File(exists=True, desc='participants table (TSV, or CSV)')
     formula = traits.Str(desc='right-hand side of the model; default: the intercept only')
+    design_file = File(exists=True, desc='design matrix, in place of table and formula')
+    bids_model_file = File(exists=True, desc='BIDS Stats Model (JSON), in place of a formula')
+    node = traits.Str(desc='its node, if there is more than one of the level Dataset')
     contrasts = traits.Dict(
         traits.Str, _DEFINITION, desc='named contrasts, see BuildDesign; default: the mean'
     )
@@ -105,6 +108,9 @@ class CheckDesign(SimpleInterface):
             inputs.get('formula'),
             inputs.get('table_file'),
             inputs.get('contrasts'),
+            design_file=inputs.get('design_file'),
+            bids_model_file=inputs.get('bids_model_file'),
+            bids_model_node=inputs.get('node'),
             blocks_file=inputs.get('blocks_file'),
             variance_groups_file=inputs.get('variance_groups_file'),
             tmap_files=inputs.get('tmap_files', ()),

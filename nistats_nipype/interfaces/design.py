@@ -34,16 +34,24 @@ class _BuildDesignInputSpec(BaseInterfaceInputSpec):
     formula = traits.Str(
         desc="right-hand side of the model, e.g. 'group + age'; default: the intercept only"
     )
+    repeated = traits.Bool(
+        False,
+        usedefault=True,
+        desc='let a participant have several rows, whose maps a column names; they depend on each '
+        'other, which exchangeability blocks have to say',
+    )
     contrasts = traits.Dict(
         traits.Str,
         _DEFINITION,
-        desc='named contrasts, each a column, an expression, a list of these (F), or weights',
+        desc='named contrasts, each a column, an expression, a whole effect (F(group)), a list of '
+        'these (F), or weights',
     )
 
 
 class _BuildDesignOutputSpec(TraitedSpec):
     design_file = File(exists=True, desc='design matrix (TSV), one row per map')
     contrast_files = traits.List(File(exists=True), desc='one JSON file per contrast')
+    metadata_file = File(exists=True, desc='formula, terms and coding of the columns (JSON)')
 
 
 class BuildDesign(SimpleInterface):
@@ -62,28 +70,49 @@ class BuildDesign(SimpleInterface):
     output_spec = _BuildDesignOutputSpec
 
     def _run_interface(self, runtime):
-        from ..designs.group import define_contrast, design_of_maps
+        from ..designs.coding import describe_formula
+        from ..designs.group import design_of_maps, rows_of_maps
         from ..designs.matrices import require_full_rank
-        from ..images.files import save_json, save_table
 
-        inputs, cwd = self.inputs, Path(runtime.cwd)
-        design = design_of_maps(
-            inputs.in_files,
-            inputs.formula if isdefined(inputs.formula) else None,
-            inputs.table_file if isdefined(inputs.table_file) else None,
-        )
+        inputs = self.inputs
+        formula = inputs.formula if isdefined(inputs.formula) else None
+        table = inputs.table_file if isdefined(inputs.table_file) else None
+        unique = not inputs.repeated
+        design = design_of_maps(inputs.in_files, formula, table, unique=unique)
         require_full_rank(design)
+        metadata = {'Formula': '1', 'Terms': {'intercept': {'Columns': ['intercept']}}}
+        if formula is not None:
+            rows = rows_of_maps(inputs.in_files, table, formula, unique=unique)
+            metadata = describe_formula(formula, rows)
         definitions = inputs.contrasts if isdefined(inputs.contrasts) else {}
-        # All are defined before the first is saved, so that a bad one leaves nothing behind.
-        contrasts = [define_contrast(*item, design) for item in definitions.items()]
-        self._results = {
-            'design_file': save_table(design, cwd / 'design.tsv'),
-            'contrast_files': [
-                save_json(contrast.to_dict(), cwd / f'contrast-{contrast.label}.json')
-                for contrast in contrasts
-            ],
-        }
+        self._results = save_design(design, definitions, metadata, runtime.cwd)
         return runtime
+
+
+def save_design(design, definitions, metadata, folder):
+    """Write a design, its contrasts and what is known of it; give the outputs by name."""
+    from ..designs.group import define_contrast
+    from ..exceptions import ContrastError
+    from ..images.files import save_json, save_table
+
+    folder = Path(folder)
+    # All are defined before the first is saved, so that a bad one leaves nothing behind.
+    contrasts = [define_contrast(*item, design) for item in definitions.items()]
+    files = {contrast.label.casefold(): contrast for contrast in contrasts}
+    if len(files) < len(contrasts):
+        raise ContrastError(
+            'Two contrasts would share their file names.',
+            found=', '.join(contrast.name for contrast in contrasts),
+            expected='names that differ in letters or digits, not in their case alone',
+        )
+    return {
+        'design_file': save_table(design, folder / 'design.tsv'),
+        'contrast_files': [
+            save_json(contrast.to_dict(), folder / f'contrast-{contrast.label}.json')
+            for contrast in contrasts
+        ],
+        'metadata_file': save_json(metadata, folder / 'design.json'),
+    }
 
 
 class _DefineContrastInputSpec(BaseInterfaceInputSpec):
@@ -95,7 +124,8 @@ class _DefineContrastInputSpec(BaseInterfaceInputSpec):
         traits.List(traits.Str),
         traits.List(traits.List(traits.Float)),
         mandatory=True,
-        desc='a column, an expression, a list of these (F), weights, or rows of weights (F)',
+        desc='a column, an expression, a whole effect (F(group)), a list of these (F), weights, '
+        'or rows of weights (F)',
     )
 
 

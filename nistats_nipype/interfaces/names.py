@@ -148,7 +148,7 @@ GROUP_ITEMS = {
     'maps_file': Item(
         'maps', 'Maps in the order of the design, and the voxels each lacks', ('matching',)
     ),
-    'design_file': Item('design', 'Design matrix, one row per map', ('model',)),
+    'design_file': Item('design', 'Design matrix, one row per map', ('design', 'model')),
     'findings_file': Item('findings', 'What the checks of design and maps found'),
     'report_file': Item('report', 'Report of the analysis', None),
 }

@@ -179,3 +179,52 @@ class ApplyMask(SimpleInterface):
             zero_is_missing=inputs.zero_is_missing,
         )
         return runtime
+
+
+class _AverageMapsInputSpec(_ApplyMaskInputSpec):
+    in_files = InputMultiObject(
+        File(exists=True),
+        mandatory=True,
+        desc='3D maps, one 4D file, or packed observations (.npy)',
+    )
+    averages_file = File(
+        exists=True,
+        mandatory=True,
+        desc='observation that each map goes into: a whole number a line, from 1, as '
+        'BuildStandardDesign writes it',
+    )
+
+
+class _AverageMapsOutputSpec(TraitedSpec):
+    observations_file = File(
+        exists=True, desc='float32 matrix (.npy), one row per average, NaN where a map is missing'
+    )
+
+
+class AverageMaps(SimpleInterface):
+    """Average the maps of a subject, or of a subject and condition, into one observation.
+
+    For tests between subjects that have several maps: see BuildStandardDesign.
+
+    Examples
+    --------
+    >>> AverageMaps().inputs.zero_is_missing
+    True
+    """
+
+    input_spec = _AverageMapsInputSpec
+    output_spec = _AverageMapsOutputSpec
+
+    def _run_interface(self, runtime):
+        from ..designs.blocks import load_groups
+        from ..images.observations import average_rows, load_observations
+
+        inputs = self.inputs
+        rows = load_groups(inputs.averages_file, 'the observations that maps go into') - 1
+        data = load_observations(
+            inputs.in_files, inputs.mask_file, zero_is_missing=inputs.zero_is_missing
+        )
+        self._results['observations_file'] = average_rows(
+            data.values, rows, Path(runtime.cwd) / 'averages.npy'
+        )
+        return runtime

@@ -274,6 +274,7 @@ class _SinkGroupInputSpec(_SinkInputSpec):
     maps_file = File(exists=True, desc='table of the maps (TSV)')
     design_file = File(exists=True, desc='design matrix (TSV)')
     findings_file = File(exists=True, desc='what the checks found (TSV)')
+    design_metadata_file = File(exists=True, desc='terms and coding of the design (JSON)')
     tau2_file = File(exists=True, desc='map of the between-subject variance')
     i2_file = File(exists=True, desc='map of the share of heterogeneity')
     q_file = File(exists=True, desc='map of Q')

@@ -4,7 +4,7 @@ from ..interfaces import CheckDesign, CheckMaps
 from .nodes import make_node
 
 
-def add_checks(workflow, maps, *, formula, contrasts, zero_is_missing, **request):
+def add_checks(workflow, maps, design_fields, *, formula, contrasts, zero_is_missing, **request):
     """Add the checks of design and maps to a workflow.
 
     Parameters
@@ -13,6 +13,8 @@ def add_checks(workflow, maps, *, formula, contrasts, zero_is_missing, **request
         With an ``inputnode``, of a second-level analysis.
     maps : nipype.pipeline.engine.Node
         What gives the maps, ``in_files``.
+    design_fields : list of str
+        Inputs of the design, see :func:`~nistats_nipype.workflows.design.make_design_node`.
     formula : str or None
     contrasts : dict of {str: definition}
     zero_is_missing : bool
@@ -30,7 +32,7 @@ def add_checks(workflow, maps, *, formula, contrasts, zero_is_missing, **request
     check_maps = make_node(CheckMaps(zero_is_missing=zero_is_missing), name='check_maps')
     if formula is not None:
         check_design.inputs.formula = formula
-        workflow.connect(inputnode, 'table_file', check_design, 'table_file')
+    workflow.connect([(inputnode, check_design, [(field, field) for field in design_fields])])
     workflow.connect([
         (maps, check_design, [('in_files', 'in_files')]),
         (inputnode, check_design, [('blocks_file', 'blocks_file'),

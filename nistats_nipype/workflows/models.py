@@ -145,6 +145,7 @@ def add_group_sink(workflow, out_dir, model):
                                                      ('design_file', 'design_file'),
                                                      ('report_file', 'report_file'),
                                                      *maps]),
+        (workflow.get_node('build_design'), ds_group, [('metadata_file', 'design_metadata_file')]),
         (get_fit(workflow), ds_group, [('metadata_file', 'model_metadata_file')]),
         (figures, ds_group, [('out', 'figure_files')]),
     ])  # fmt: skip

@@ -6,7 +6,6 @@ from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from ..interfaces import (
-    BuildDesign,
     DefineVarianceGroups,
     FitGLM,
     MakeReport,
@@ -16,6 +15,7 @@ from ..interfaces import (
 )
 from .checks import add_checks, connect_findings
 from .contrast import init_contrast_wf
+from .design import make_design_node
 from .joint import add_joint, list_joint
 from .levels import check_labels
 from .models import (
@@ -34,6 +34,7 @@ def init_second_level_wf(
     *,
     contrasts=None,
     formula=None,
+    design_from='formula',
     model='ols',
     unmatched='error',
     fwhm_mm=8.0,
@@ -85,6 +86,8 @@ def init_second_level_wf(
     formula : str, optional
         Right-hand side of the model, with the columns of the participants table as
         variables. Default: the intercept only, a one-sample test.
+    design_from : {'formula', 'file', 'bids-model'}, default 'formula'
+        Otherwise the design is that of ``design_file``, or of a BIDS Stats Model.
     model : {'ols', 'reml', 'dl', 'fixed'}, default 'ols'
         Least squares; or, with ``variance_files``, mixed effects (restricted maximum likelihood,
         as FLAME 1, or DerSimonian-Laird) or fixed effects. Known variances go with ``fwhm_mm=0``
@@ -156,7 +159,9 @@ def init_second_level_wf(
         Their sampling variances, for all models but ``'ols'``; matched to ``in_files`` by
         subject, name or table, see :class:`~nistats_nipype.interfaces.MatchMaps`.
     table_file
-        Participants table (TSV), for ``formula``.
+        Participants table (TSV), for ``formula`` or a model.
+    design_file, bids_model_file
+        For ``design_from``, see :class:`~nistats_nipype.interfaces.ReadDesign`.
     mask_file
         Mask on the grid of the maps, for ``mask_method='given'``.
     blocks_file
@@ -215,6 +220,8 @@ def init_second_level_wf(
                 'in_files',
                 'variance_files',
                 'table_file',
+                'design_file',
+                'bids_model_file',
                 'mask_file',
                 'blocks_file',
                 'variance_groups_file',
@@ -235,21 +242,19 @@ def init_second_level_wf(
         zero_is_missing=zero_is_missing,
         variances=model != 'ols',
     )
-    build_design = make_node(BuildDesign(), name='build_design')
+    build_design, design_fields = make_design_node(formula, design_from)
     report = make_node(
         MakeReport(title=title, fwhm_mm=fwhm_mm, mask_method=mask_method), name='make_report'
     )
     list_sections = pe.Node(niu.Merge(len(contrasts)), name='list_sections')
     workflow.add_nodes([inputnode, outputnode, prepare_wf, report])
-    if formula is not None:
-        build_design.inputs.formula = formula
-        workflow.connect(inputnode, 'table_file', build_design, 'table_file')
     maps = inputnode
     if model != 'ols' or unmatched == 'drop':
         maps = add_matching(workflow, unmatched, variances=model != 'ols')
     maps = add_checks(
         workflow,
         maps,
+        design_fields,
         formula=formula,
         contrasts=contrasts,
         zero_is_missing=zero_is_missing,
@@ -272,6 +277,7 @@ def init_second_level_wf(
         (maps, prepare_wf, [('in_files', 'inputnode.in_files')]),
         (inputnode, prepare_wf, [('mask_file', 'inputnode.mask_file')]),
         (maps, build_design, [('in_files', 'in_files')]),
+        (inputnode, build_design, [(field, field) for field in design_fields]),
         (prepare_wf, fit_glm, [('outputnode.observations_file', 'in_files'),
                                ('outputnode.mask_file', 'mask_file')]),
         (build_design, fit_glm, [('design_file', 'design_file')]),

@@ -47,7 +47,7 @@ def test_contrasts_keep_their_order():
 
 @pytest.mark.parametrize('nothing', [None, []])
 def test_no_contrasts_are_none(nothing):
-    assert build.parse_contrasts(nothing) is None
+    assert build.parse_contrasts(nothing) == {}
 
 
 @pytest.mark.parametrize('text', ['age', '=age', 'age=', ' = '])

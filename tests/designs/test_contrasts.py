@@ -63,7 +63,7 @@ def test_definitions(definition, expected):
     [
         ('Age', 'Did you mean age?'),
         ('intercep', 'Did you mean intercept?'),
-        ('group', 'group is coded by group[T.b], group[T.c]; test those columns, or several'),
+        ('group', 'group is coded by group[T.b], group[T.c]; test one of them, or all: F('),
         ('zzz', 'Use the names of these columns.'),
     ],
 )

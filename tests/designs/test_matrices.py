@@ -153,6 +153,33 @@ def test_gaps_are_named_by_participant(table):
     assert error.value.found == 'no value for observation 2, 6'
 
 
+@pytest.mark.parametrize(
+    'formula', ['center(age)', 'group:scale( age )', 'poly(age, 2)', 'bs(age)']
+)
+def test_gaps_in_what_is_transformed_are_named(table, formula):
+    table.loc[1, 'age'] = np.nan
+    with pytest.raises(DesignError, match='missing: age') as error:
+        design_from_formula(formula, table)
+    assert error.value.found == 'no value for sub-02'
+
+
+@pytest.mark.parametrize(
+    ('formula', 'column'),
+    [
+        ('center(np.log(age))', 'center(np.log(age))'),
+        ('center(log(age))', 'center(log(age))'),
+        ('center(`my score`)', 'center(`my score`)'),
+    ],
+)
+def test_transformations_of_transformations(table, formula, column):
+    assert column in columns_of(formula, table)
+
+
+def test_unknown_names_in_transformations(table):
+    with pytest.raises(DesignError, match='does not have: agee'):
+        design_from_formula('center(agee)', table)
+
+
 def test_a_slip_of_the_pen_does_not_make_a_factor_of_a_covariate(table):
     table['age'] = table['age'].astype(str)
     table.loc[2, 'age'] = '28y'

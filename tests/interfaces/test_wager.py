@@ -11,13 +11,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import false_discovery_control, norm, ttest_1samp
+from statsmodels.formula.api import ols
 
 from nistats_nipype.exceptions import MissingDataError
 from nistats_nipype.interfaces import (
     BuildDesign,
     ComputeContrast,
     DefineContrast,
+    DrawSchedule,
     FitGLM,
+    MergePermutations,
+    MergeSpatial,
+    Permute,
+    PermuteSpatial,
     TableClusters,
     Threshold,
 )
@@ -179,3 +185,107 @@ def test_drop_voxel_tests_complete_voxels_only(wager, tmp_path, read, read_json)
     np.testing.assert_array_equal(read(found['n_file'], wager.mask), 30 * complete)
     metadata = read_json(found['metadata_file'])
     assert metadata['DegreesOfFreedom'] == [29, 29]
+
+
+@pytest.fixture(scope='module')
+def success(wager, data_dir, tmp_path_factory):
+    """Success of reappraisal, beside the activity of the right VLPFC as nuisance.
+
+    From a table, in another order than that of the maps, by a formula; all outputs by name.
+    """
+    folder = tmp_path_factory.mktemp('success')
+    table = pd.read_csv(data_dir / 'wager2008' / 'X_Y_data.txt', sep=r'\s+')
+    table['file'] = wager.in_files
+    table.sample(frac=1, random_state=1).to_csv(folder / 'table.tsv', sep='\t', index=False)
+
+    def run(interface):
+        cwd = folder / type(interface).__name__
+        cwd.mkdir()
+        return interface.run(cwd=cwd).outputs.get()
+
+    build = BuildDesign(
+        in_files=wager.in_files,
+        table_file=str(folder / 'table.tsv'),
+        formula='Y_Reappraisal_Success + center(X_RVLPFC)',
+        contrasts={'success': 'F(Y_Reappraisal_Success)'},
+    )
+    found = {'table': table, 'design': run(build)}
+    about = {
+        'design_file': found['design']['design_file'],
+        'contrast_file': found['design']['contrast_files'][0],
+    }
+    where = {'mask_file': wager.mask_file}
+    maps = {'in_files': wager.in_files, **where}
+    model_file = run(
+        FitGLM(
+            **maps,
+            design_file=about['design_file'],
+            missing='drop_voxel',
+        )
+    )['model_file']
+    found['test'] = run(ComputeContrast(model_file=model_file, **where, **about))
+    drawn = run(DrawSchedule(n_perm=29, seed=4, **about))
+    found['schedule'] = drawn['schedule_file']
+    shared = {'schedule_file': drawn['schedule_file'], 'missing': 'drop_voxel', **maps, **about}
+    merge = {'schedule_metadata_file': drawn['metadata_file'], **where, **about}
+    chunk = run(Permute(**shared))['chunk_file']
+    found['voxels'] = run(MergePermutations(chunk_files=[chunk], **merge))
+    chunk = run(PermuteSpatial(tfce=True, connectivity=6, **shared))['chunk_file']
+    found['tfce'] = run(MergeSpatial(chunk_files=[chunk], **merge))
+    return found
+
+
+def test_covariate_beside_a_nuisance(wager, success, read):
+    """T and p of some voxels are those of statsmodels, with a design of its own."""
+    t = read(success['test']['stat_file'], wager.mask).astype(float)
+    p = read(success['test']['p_file'], wager.mask).astype(float)
+    np.testing.assert_array_equal(np.isnan(t), ~wager.complete)
+    maps, largest = np.asarray(wager.values), np.nanargmax(np.abs(t))
+    for voxel in (*np.flatnonzero(wager.complete)[[0, 9999, 30000, -1]], largest):
+        table = success['table'].assign(y=maps[:, voxel])
+        fit = ols('y ~ Y_Reappraisal_Success + X_RVLPFC', table).fit()
+        assert t[voxel] == pytest.approx(fit.tvalues['Y_Reappraisal_Success'], rel=1e-5)
+        assert p[voxel] == pytest.approx(fit.pvalues['Y_Reappraisal_Success'], rel=1e-4)
+        assert fit.df_resid == 27
+
+
+def test_covariate_by_permutation(wager, success, read):
+    """Corrected p over all complete voxels, by least squares on relabelled residuals."""
+    table, complete = success['table'], wager.complete
+    design = np.column_stack([np.ones(30), table['X_RVLPFC'], table['Y_Reappraisal_Success']])
+    y = np.asarray(wager.values)[:, complete].astype(float)
+    nuisance = design[:, :2]
+    residual = y - nuisance @ np.linalg.lstsq(nuisance, y, rcond=None)[0]
+    with np.load(success['schedule']) as schedule:
+        orders = schedule['orders']
+    assert len(orders) == 30
+    inverse = np.linalg.inv(design.T @ design)
+    null = []
+    for order in orders:
+        moved = residual[order]
+        b = inverse @ (design.T @ moved)
+        variance = ((moved - design @ b) ** 2).sum(axis=0) / 27
+        null.append(np.abs(b[2] / np.sqrt(variance * inverse[2, 2])))
+    null = np.array(null)
+    observed = np.abs(read(success['test']['stat_file'], wager.mask)[complete].astype(float))
+    np.testing.assert_allclose(null[0], observed, rtol=1e-4)
+    reach = null[0] * (1 - 1e-9)
+    p_fwe = (null.max(axis=1)[:, None] >= reach).mean(axis=0).astype(np.float32)
+    found = read(success['voxels']['p_fwe_file'], wager.mask)[complete]
+    np.testing.assert_array_equal(found, p_fwe)
+    assert len(np.unique(found)) > 5
+
+
+def test_covariate_by_tfce(wager, success, read):
+    """Corrected p of TFCE are those of its maxima over the same relabellings."""
+    tfce = read(success['tfce']['tfce_file'], wager.mask).astype(float)
+    complete = wager.complete
+    np.testing.assert_array_equal(np.isnan(tfce), ~complete)
+    null = pd.read_csv(success['tfce']['null_file'], sep='\t')['max_tfce'].to_numpy()
+    assert len(null) == 30
+    assert null[0] == pytest.approx(np.nanmax(np.abs(tfce)), rel=1e-6)
+    p_fwe = read(success['tfce']['tfce_p_fwe_file'], wager.mask)[complete]
+    # Single precision of the map, against double of the maxima: no tie is that close here.
+    expected = (null[:, None] >= np.abs(tfce[complete]) * (1 - 1e-6)).mean(axis=0)
+    np.testing.assert_array_equal(p_fwe, expected.astype(np.float32))
+    assert len(np.unique(p_fwe)) > 3
