@@ -32,11 +32,11 @@ def add_variances(group):
     """Add the model, and the variances that it takes."""
     group.add_argument(
         '--model',
-        choices=('ols', 'reml', 'dl', 'fixed'),
+        choices=('ols', 'robust', 'reml', 'dl', 'fixed'),
         default='ols',
-        help='least squares; or with known variances of the maps mixed effects by REML (as FLAME '
-        '1) or DerSimonian-Laird, or fixed effects; these need --fwhm 0 --n-perm 0 (default: '
-        '%(default)s)',
+        help="least squares; robust regression (Huber's), which needs --n-perm 0; or with known "
+        'variances of the maps mixed effects by REML (as FLAME 1) or DerSimonian-Laird, or fixed '
+        'effects, which need --fwhm 0 --n-perm 0 (default: %(default)s)',
     )
     group.add_argument(
         '--variance-maps',

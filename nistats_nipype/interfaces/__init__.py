@@ -19,6 +19,7 @@ from .plot import (
 )
 from .prepare import ApplyMask, AverageMaps, ComputeMask, Smooth
 from .report import MakeReport, SummarizeContrast
+from .robust import FitRobust
 from .schedule import DefineVarianceGroups, DrawSchedule
 from .sequential import MergeSequential, PermuteSequential
 from .sink import SinkContrast, SinkGroup, SinkJoint
@@ -44,6 +45,7 @@ __all__ = [
     'FetchLocalizer',
     'FitGLM',
     'FitMixed',
+    'FitRobust',
     'FitTails',
     'MakeReport',
     'MatchMaps',

@@ -87,11 +87,11 @@ class FitGLM(SimpleInterface):
                 ((model.dof > 0) & np.isnan(model.residual_variance)).sum()
             ),
         }
-        self._results = _save_fit(model, design, data, metadata, cwd)
+        self._results = save_fit(model, design, data, metadata, cwd)
         return runtime
 
 
-def _save_fit(model, design, data, metadata, cwd):
+def save_fit(model, design, data, metadata, cwd):
     """Write a model, the number of maps and the metadata; refuse a model of nothing."""
     import numpy as np
 
@@ -208,7 +208,7 @@ class FitMixed(SimpleInterface):
         if fitted.any():
             metadata['MedianTau2'] = float(np.median(model.tau2[fitted]))
             metadata['MedianI2'] = float(np.median(model.i2[fitted]))
-        self._results = _save_fit(model, design, data, metadata, cwd)
+        self._results = save_fit(model, design, data, metadata, cwd)
         for name in ('tau2', 'i2', 'q', 'q_p'):
             fill = 1.0 if name == 'q_p' else 0.0
             self._results[f'{name}_file'] = data.space.save(
@@ -218,7 +218,9 @@ class FitMixed(SimpleInterface):
 
 
 class _ComputeContrastInputSpec(BaseInterfaceInputSpec):
-    model_file = File(exists=True, mandatory=True, desc='model of FitGLM or FitMixed (.npz)')
+    model_file = File(
+        exists=True, mandatory=True, desc='model of FitGLM, FitMixed or FitRobust (.npz)'
+    )
     mask_file = File(exists=True, mandatory=True, desc='mask of the fit')
     design_file = File(exists=True, mandatory=True, desc='design matrix of the fit (TSV)')
     contrast_file = File(exists=True, mandatory=True, desc='contrast (JSON)')

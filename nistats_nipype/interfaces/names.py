@@ -145,6 +145,9 @@ GROUP_ITEMS = {
         'p of Q, the heterogeneity',
         ('model',),
     ),
+    'weights_file': Item(
+        'weights', 'Mean weight of each map in the robust fit, over voxels', ('model',)
+    ),
     'maps_file': Item(
         'maps', 'Maps in the order of the design, and the voxels each lacks', ('matching',)
     ),

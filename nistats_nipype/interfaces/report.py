@@ -178,6 +178,7 @@ class MakeReport(SimpleInterface):
 
     def _run_interface(self, runtime):
         from ..images.files import load_json, load_table
+        from ..viz.estimators import describe_weights
         from ..viz.prose import methods_text
         from ..viz.report import DesignSection, GroupSection, render_report
         from .sink import software_versions
@@ -213,7 +214,7 @@ class MakeReport(SimpleInterface):
                     if figure
                 ],
                 load_table(inputs.losses_file),
-                self._left_out(),
+                self._left_out() + describe_weights(model),
             ),
             heterogeneity=self._heterogeneity(model),
             methods=methods_text(model, preparation, tests, versions, joint),

@@ -275,6 +275,7 @@ class _SinkGroupInputSpec(_SinkInputSpec):
     design_file = File(exists=True, desc='design matrix (TSV)')
     findings_file = File(exists=True, desc='what the checks found (TSV)')
     design_metadata_file = File(exists=True, desc='terms and coding of the design (JSON)')
+    weights_file = File(exists=True, desc='weights of the maps in a robust fit (TSV)')
     tau2_file = File(exists=True, desc='map of the between-subject variance')
     i2_file = File(exists=True, desc='map of the share of heterogeneity')
     q_file = File(exists=True, desc='map of Q')

@@ -7,7 +7,6 @@ from nipype.pipeline import engine as pe
 
 from ..interfaces import (
     DefineVarianceGroups,
-    FitGLM,
     MakeReport,
     PlotCoverage,
     PlotDesign,
@@ -19,12 +18,13 @@ from .design import make_design_node
 from .joint import add_joint, list_joint
 from .levels import check_labels
 from .models import (
+    add_fit,
     add_group_sink,
     add_matching,
-    add_mixed,
     check_model,
     get_fit,
-    heterogeneity_outputs,
+    model_outputs,
+    takes_variances,
 )
 from .nodes import make_node
 from .prepare import init_prepare_wf
@@ -88,10 +88,10 @@ def init_second_level_wf(
         variables. Default: the intercept only, a one-sample test.
     design_from : {'formula', 'file', 'bids-model'}, default 'formula'
         Otherwise the design is that of ``design_file``, or of a BIDS Stats Model.
-    model : {'ols', 'reml', 'dl', 'fixed'}, default 'ols'
-        Least squares; or, with ``variance_files``, mixed effects (restricted maximum likelihood,
-        as FLAME 1, or DerSimonian-Laird) or fixed effects. Known variances go with ``fwhm_mm=0``
-        and ``n_perm=0`` only.
+    model : {'ols', 'robust', 'reml', 'dl', 'fixed'}, default 'ols'
+        Least squares; robust regression (Huber's M estimator; ``n_perm=0`` only); or, with
+        ``variance_files``, mixed effects (restricted maximum likelihood, as FLAME 1, or
+        DerSimonian-Laird) or fixed effects, with ``fwhm_mm=0`` and ``n_perm=0`` only.
     unmatched : {'error', 'drop'}, default 'error'
         Refuse maps without variances, variances without a map, and maps without a row in the
         table, or leave them out, which the report says; not with files that have a line for
@@ -156,8 +156,8 @@ def init_second_level_wf(
     in_files
         3D maps, one per observation, or one 4D file.
     variance_files
-        Their sampling variances, for all models but ``'ols'``; matched to ``in_files`` by
-        subject, name or table, see :class:`~nistats_nipype.interfaces.MatchMaps`.
+        Their sampling variances, for ``'reml'``, ``'dl'`` and ``'fixed'``; matched to ``in_files``
+        by subject, name or table, see :class:`~nistats_nipype.interfaces.MatchMaps`.
     table_file
         Participants table (TSV), for ``formula`` or a model.
     design_file, bids_model_file
@@ -179,6 +179,8 @@ def init_second_level_wf(
         What the checks of design and maps found (TSV); an error stops the workflow.
     design_file, model_file, n_file
         Design matrix, fitted model, number of maps at each voxel.
+    weights_file
+        Mean weight of each map (TSV), with ``model='robust'``.
     tau2_file, i2_file, q_file, q_p_file
         Heterogeneity, with known variances; fixed effects have no tau2.
     section_files
@@ -233,14 +235,14 @@ def init_second_level_wf(
     )
     correct_contrasts = bool(correct_contrasts and n_perm)
     joint = list_joint(cluster_forming_z, tfce) if correct_contrasts else {}
-    fields = [*_OUTPUTS, *heterogeneity_outputs(model), *joint.values()]
+    fields = [*_OUTPUTS, *model_outputs(model), *joint.values()]
     outputnode = pe.Node(niu.IdentityInterface(fields), name='outputnode')
     prepare_wf = init_prepare_wf(
         fwhm_mm=fwhm_mm,
         mask_method=mask_method,
         min_coverage=min_coverage,
         zero_is_missing=zero_is_missing,
-        variances=model != 'ols',
+        variances=takes_variances(model),
     )
     build_design, design_fields = make_design_node(formula, design_from)
     report = make_node(
@@ -249,8 +251,8 @@ def init_second_level_wf(
     list_sections = pe.Node(niu.Merge(len(contrasts)), name='list_sections')
     workflow.add_nodes([inputnode, outputnode, prepare_wf, report])
     maps = inputnode
-    if model != 'ols' or unmatched == 'drop':
-        maps = add_matching(workflow, unmatched, variances=model != 'ols')
+    if takes_variances(model) or unmatched == 'drop':
+        maps = add_matching(workflow, unmatched, variances=takes_variances(model))
     maps = add_checks(
         workflow,
         maps,
@@ -269,10 +271,7 @@ def init_second_level_wf(
         missing=missing,
     )
     policy = {'missing': missing, 'zero_is_missing': zero_is_missing}
-    if model == 'ols':
-        fit_glm = make_node(FitGLM(**policy), name='fit_glm')
-    else:
-        fit_glm = add_mixed(workflow, model, omp_nthreads, **policy)
+    fit_glm = add_fit(workflow, model, omp_nthreads, **policy)
     workflow.connect([
         (maps, prepare_wf, [('in_files', 'inputnode.in_files')]),
         (inputnode, prepare_wf, [('mask_file', 'inputnode.mask_file')]),

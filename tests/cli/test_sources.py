@@ -100,6 +100,15 @@ def test_least_squares_take_no_variances_along(folder):
     assert 'match_maps' not in analysis.workflow.list_node_names()
 
 
+def test_robust_regression_takes_none_and_may_smooth(folder):
+    arguments = ('--derivatives', folder / 'fitlins', '--entities', 'contrast=faces')
+    options = ('--model', 'robust', '--n-perm', 0, '--fwhm', 6)
+    workflow = build.build_run(parse(*arguments, *options), 'out').workflow
+    names = workflow.list_node_names()
+    assert {'fit_robust', 'prepare_wf.smooth'} <= set(names)
+    assert not {'fit_glm', 'match_maps', 'prepare_wf.mask_variances'} & set(names)
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
@@ -117,6 +126,15 @@ def test_least_squares_take_no_variances_along(folder):
         (
             ['--maps', 'a', '--variance-maps', 'v', '--model', 'dl', '--n-perm', '0'],
             'neither smooths',
+        ),
+        (['--maps', 'a', '--model', 'robust'], 'is not permuted'),
+        (
+            ['--maps', 'a', '--model', 'robust', '--n-perm', '0', '--variance-maps', 'v'],
+            'Nothing of the variances',
+        ),
+        (
+            ['--maps', 'a', '--model', 'robust', '--n-perm', '0', '--variance-groups', 'g'],
+            'no variance groups',
         ),
         (['--maps', 'a', '--unmatched', 'drop'], 'nothing to match'),
         (
