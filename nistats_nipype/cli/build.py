@@ -94,6 +94,7 @@ def _model_arguments(args):
         'min_coverage': 1.0 if args.min_coverage is None else args.min_coverage,
         'zero_is_missing': not args.zero_is_data,
         'missing': args.missing,
+        'influence': args.influence,
         'alpha_uncorrected': args.alpha_uncorrected,
         'alpha_fwe': args.alpha_fwe,
         'cluster_threshold': args.cluster_threshold,

@@ -46,6 +46,11 @@ def add_variances(group):
         'one 4D file; they are matched by subject or name',
     )
     group.add_argument(
+        '--influence',
+        action='store_true',
+        help='tell, for every contrast, what leaving out each map changes (least squares)',
+    )
+    group.add_argument(
         '--variance-column',
         metavar='COLUMN',
         help='column of --table that names them, along with --map-column',

@@ -67,6 +67,12 @@ def check_sources(args):
             f'--model {args.model} has no variance groups: each map has a variance of its own.',
             found='--variance-groups',
         )
+    if args.influence and (args.model != 'ols' or args.variance_groups):
+        raise InputError(
+            '--influence is measured on t and F of least squares.',
+            found='--variance-groups' if args.model == 'ols' else f'--model {args.model}',
+            expected='--model ols, without --variance-groups',
+        )
     if args.unmatched == 'drop':
         _check_dropping(args, needed)
 

@@ -5,6 +5,7 @@ from .derivatives import SelectMaps
 from .design import BuildDesign, DefineContrast
 from .fetch import FetchLocalizer, SimulateGroup
 from .given import ExportFSL, ReadDesign
+from .influence import MeasureInfluence
 from .joint import CorrectContrasts
 from .matching import MatchMaps
 from .model import ComputeContrast, FitGLM, FitMixed
@@ -13,6 +14,7 @@ from .plot import (
     PlotCoverage,
     PlotDesign,
     PlotGlassBrain,
+    PlotInfluence,
     PlotNull,
     PlotStatMap,
     PlotSubjects,
@@ -49,6 +51,7 @@ __all__ = [
     'FitTails',
     'MakeReport',
     'MatchMaps',
+    'MeasureInfluence',
     'MergePermutations',
     'MergeSequential',
     'MergeSpatial',
@@ -58,6 +61,7 @@ __all__ = [
     'PlotCoverage',
     'PlotDesign',
     'PlotGlassBrain',
+    'PlotInfluence',
     'PlotNull',
     'PlotStatMap',
     'PlotSubjects',

@@ -107,6 +107,11 @@ CONTRAST_ITEMS = {
     'null_file': Item(
         'desc-voxelFWE_null', 'Maximum statistic of every relabelling', _PERMUTATION
     ),
+    'influence_file': Item(
+        'influence',
+        'Peak, effect and statistic without each of the maps',
+        ('contrast', 'influence'),
+    ),
     'summary_file': Item('summary', 'The answer in a sentence', None),
     'tfce_file': Item('stat-tfce_statmap', 'TFCE, without a sign', _SPATIAL),
     'tfce_p_uncorrected_file': Item(

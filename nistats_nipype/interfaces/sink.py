@@ -172,6 +172,8 @@ class _SinkContrastInputSpec(_SinkInputSpec):
     tfce_metadata_file = File(exists=True, desc='threshold of the corrected p of TFCE (JSON)')
     tfce_p_fwe_file = File(exists=True, desc='map of the corrected p of TFCE')
     tfce_logp_fwe_file = File(exists=True, desc='-log10 of the corrected p of TFCE')
+    influence_file = File(exists=True, desc='influence of each map (TSV)')
+    influence_metadata_file = File(exists=True, desc='metadata of the influence (JSON)')
     summary_file = File(exists=True, desc='the answer in a sentence (JSON)')
 
 

@@ -15,6 +15,7 @@ from ..interfaces import (
 from .checks import add_checks, connect_findings
 from .contrast import init_contrast_wf
 from .design import make_design_node
+from .influence import check_influence
 from .joint import add_joint, list_joint
 from .levels import check_labels
 from .models import (
@@ -59,6 +60,7 @@ def init_second_level_wf(
     tail='none',
     fdr_method='BH',
     correct_contrasts=False,
+    influence=False,
     subject_threshold=None,
     title='Second-level analysis',
     out_dir=None,
@@ -141,6 +143,8 @@ def init_second_level_wf(
         Whether to correct p over voxels and contrasts together, too, as PALM's ``-corrcon``;
         see :class:`~nistats_nipype.interfaces.CorrectContrasts`. All contrasts must allow the
         same relabellings: where one involves the mean and another does not, set ``errors``.
+    influence : bool, default False
+        Whether to measure what leaving out each map changes, for ``model='ols'``.
     subject_threshold : float, optional
         Absolute values below are not drawn in the figure of all subjects.
     title : str
@@ -214,6 +218,8 @@ def init_second_level_wf(
     contrasts = {'mean': 'intercept'} if contrasts is None else contrasts
     check_labels(contrasts)
     check_model(model, fwhm_mm=fwhm_mm, n_perm=n_perm, auto_variance_groups=auto_variance_groups)
+    if influence:
+        check_influence(model, auto_variance_groups)
     out_dir = None if out_dir is None else os.path.abspath(out_dir)
     workflow = pe.Workflow(name=name)
     inputnode = pe.Node(
@@ -315,6 +321,7 @@ def init_second_level_wf(
             tfce=tfce,
             tail=tail,
             fdr_method=fdr_method,
+            influence=influence,
             out_dir=out_dir,
             omp_nthreads=omp_nthreads,
         )
@@ -323,6 +330,7 @@ def init_second_level_wf(
             (prepare_wf, contrast_wf, [
                 ('outputnode.observations_file', 'inputnode.observations_file'),
                 ('outputnode.mask_file', 'inputnode.mask_file'),
+                ('outputnode.losses_file', 'inputnode.losses_file'),
             ]),
             (inputnode, contrast_wf, [('blocks_file', 'inputnode.blocks_file')]),
             (groups, contrast_wf, [
