@@ -164,7 +164,7 @@ def _table(result, space, names):
 
 
 def _describe(result, space, table, side):
-    """Metadata: the peak, and the maps without which it is lowest and highest."""
+    """Metadata: the peak, and the maps without which it is weakest and strongest."""
     known = table.dropna(subset='stat_at_peak')
     metadata = {
         'Influence': 'each map left out in turn, in closed form',
@@ -174,8 +174,10 @@ def _describe(result, space, table, side):
         'Peak': None if result.peak < 0 else _places([result.peak], space)[0].tolist(),
         'NumberOfMapsWithoutWhichNothingIsLeft': int(len(table) - len(known)),
     }
-    order = known['stat_at_peak'].argsort().to_numpy()
-    for name, index in {'Lowest': 0, 'Highest': -1}.items():
+    # Towards the sign of the peak: t of a negative one is weak where it is high.
+    strength = known['stat_at_peak'] * (-1 if result.stat < 0 else 1)
+    order = strength.argsort().to_numpy()
+    for name, index in {'Weakest': 0, 'Strongest': -1}.items():
         if len(known):
             row = known.iloc[order[index]]
             metadata[f'{name}AtPeak'] = {'file': row['file'], 'stat': float(row['stat_at_peak'])}

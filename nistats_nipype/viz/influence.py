@@ -68,7 +68,7 @@ def plot_influence(
         axes.hlines(y, reference, values, color=HAIRLINE, linewidth=2.5)
         axes.axvline(reference, color=MUTED, linewidth=1.2)
         # Towards 0: the result leans on that subject.
-        weaker = np.abs(values) < abs(reference)
+        weaker = np.sign(reference) * values < abs(reference)
         for chosen, colour in ((weaker, ACCENT), (~weaker, COOL)):
             axes.plot(values[chosen], y[chosen], 'o', color=colour, markersize=5)
         for row in np.flatnonzero(np.isnan(values)):
@@ -98,17 +98,17 @@ def describe_influence(influence):
     Examples
     --------
     >>> describe_influence({'Statistic': 't', 'PeakStatistic': 6.312, 'Peak': [-6.0, 12.0, 50.0],
-    ...     'LowestAtPeak': {'file': 'sub-03.nii', 'stat': 5.02},
-    ...     'HighestAtPeak': {'file': 'sub-07.nii', 'stat': 6.8},
+    ...     'WeakestAtPeak': {'file': 'sub-03.nii', 'stat': 5.02},
+    ...     'StrongestAtPeak': {'file': 'sub-07.nii', 'stat': 6.8},
     ...     'NumberOfMapsWithoutWhichNothingIsLeft': 0})
     't = 6.31 at the peak (-6, 12, 50) mm; without one map 5.02 (sub-03.nii) to 6.80 (sub-07.nii)'
     """
-    if influence['PeakStatistic'] is None or 'LowestAtPeak' not in influence:
+    if influence['PeakStatistic'] is None or 'WeakestAtPeak' not in influence:
         return 'no statistic without single maps'
     place = ', '.join(f'{each:.0f}' for each in influence['Peak'])
     low, high = (
         f'{influence[name]["stat"]:.2f} ({influence[name]["file"]})'
-        for name in ('LowestAtPeak', 'HighestAtPeak')
+        for name in ('WeakestAtPeak', 'StrongestAtPeak')
     )
     text = (
         f'{influence["Statistic"]} = {influence["PeakStatistic"]:.2f} at the peak ({place}) mm; '

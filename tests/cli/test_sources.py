@@ -109,6 +109,14 @@ def test_robust_regression_takes_none_and_may_smooth(folder):
     assert not {'fit_glm', 'match_maps', 'prepare_wf.mask_variances'} & set(names)
 
 
+def test_influence_is_measured_if_asked_for(folder):
+    arguments = ('--derivatives', folder / 'fitlins', '--entities', 'contrast=faces')
+    node = 'contrast_mean_wf.measure_influence'
+    names = build.build_run(parse(*arguments, '--influence'), 'out').workflow.list_node_names()
+    assert node in names
+    assert node not in build.build_run(parse(*arguments), 'out').workflow.list_node_names()
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
@@ -135,6 +143,11 @@ def test_robust_regression_takes_none_and_may_smooth(folder):
         (
             ['--maps', 'a', '--model', 'robust', '--n-perm', '0', '--variance-groups', 'g'],
             'no variance groups',
+        ),
+        (['--maps', 'a', '--influence', '--variance-groups', 'g'], '--influence is measured'),
+        (
+            ['--maps', 'a', '--influence', '--model', 'robust', '--n-perm', '0'],
+            '--influence is measured',
         ),
         (['--maps', 'a', '--unmatched', 'drop'], 'nothing to match'),
         (
