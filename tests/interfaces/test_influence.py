@@ -5,9 +5,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from nibabel.affines import apply_affine
+from scipy import stats
 
 from nistats_nipype.exceptions import InputError
-from nistats_nipype.interfaces import ApplyMask, MeasureInfluence, PlotInfluence
+from nistats_nipype.interfaces import (
+    ApplyMask,
+    BuildDesign,
+    DefineContrast,
+    MeasureInfluence,
+    PlotInfluence,
+)
 from nistats_nipype.stats import glm
 
 
@@ -108,3 +115,29 @@ def test_variance_groups_are_refused(group, fit_and_test, refuse, tmp_path):
         variance_groups_file=str(groups),
     )
     refuse(interface, InputError, 'have no variance groups', str(groups))
+
+
+def test_reappraisal(data_dir, tmp_path, run):
+    """Thirty real maps with holes, against SciPy without the map that matters most."""
+    folder = data_dir / 'wager2008'
+    mask = nib.load(folder / 'mask.nii.gz').get_fdata() > 0
+    in_files = sorted(map(str, folder.glob('con_*.img')))
+    maps = np.array([np.squeeze(nib.load(path).get_fdata())[mask] for path in in_files])
+    design_file = run(BuildDesign(in_files=in_files)).design_file
+    define = DefineContrast(design_file=design_file, name='x', definition='intercept')
+    measure = MeasureInfluence(
+        in_files=in_files,
+        mask_file=str(folder / 'mask.nii.gz'),
+        design_file=design_file,
+        contrast_file=run(define).contrast_file,
+        missing='per_voxel',
+        zero_is_missing=False,
+    )
+    table = pd.read_csv(run(measure).influence_file, sep='\t')
+    peak = np.nanargmax(np.abs(stats.ttest_1samp(maps, 0, nan_policy='omit').statistic))
+    expected = [
+        stats.ttest_1samp(np.delete(maps[:, peak], index), 0).statistic for index in range(30)
+    ]
+    np.testing.assert_allclose(table['stat_at_peak'], expected, rtol=1e-9)
+    # The map with the lowest robust weight is the one that holds t down.
+    assert table['change_at_peak'].idxmax() == 15
