@@ -41,6 +41,7 @@ def init_second_level_wf(
     fwhm_mm=8.0,
     mask_method='intersection',
     min_coverage=1.0,
+    min_observations=None,
     zero_is_missing=True,
     missing='error',
     sidedness='two-sided',
@@ -103,7 +104,7 @@ def init_second_level_wf(
         reported.
     fwhm_mm : float, default 8.0
         FWHM of the Gaussian kernel in mm; 0 leaves smoothing out.
-    mask_method, min_coverage, zero_is_missing
+    mask_method, min_coverage, min_observations, zero_is_missing
         See :func:`~nistats_nipype.workflows.init_prepare_wf`.
     missing : {'error', 'drop_voxel', 'per_voxel'}, default 'error'
         What to do about missing values inside the mask.
@@ -244,6 +245,7 @@ def init_second_level_wf(
         fwhm_mm=fwhm_mm,
         mask_method=mask_method,
         min_coverage=min_coverage,
+        min_observations=min_observations,
         zero_is_missing=zero_is_missing,
         variances=model != 'ols',
     )
