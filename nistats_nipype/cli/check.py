@@ -51,11 +51,11 @@ def check_analysis(args, maps, tmaps, contrasts):
 
 
 def as_notes(findings):
-    """Give the warnings among findings as notes to a run."""
+    """Give the warnings among findings, and errors that do not end it, as notes to a run."""
     return [
         f'{each.where}: {each.problem} {each.advice}'
         for each in findings
-        if each.severity == 'warning'
+        if each.severity != 'note'
     ]
 
 

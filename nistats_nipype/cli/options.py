@@ -1,6 +1,6 @@
 """Options about where maps and their variances come from: argparse and nothing else."""
 
-from .values import entity
+from .values import entity, share, whole
 
 
 def add_derivatives(group):
@@ -25,6 +25,34 @@ def add_derivatives(group):
         default='error',
         help='maps without variances or without a row in --table, and subjects without a map in '
         '--derivatives: refuse, or leave them out and say so (default: %(default)s)',
+    )
+
+
+def add_coverage(group):
+    """Add how many maps must cover a voxel."""
+    group.add_argument(
+        '--min-coverage',
+        type=share,
+        metavar='SHARE',
+        help='share of the maps, above 0 and at most 1, that must cover a voxel, for --mask '
+        'coverage',
+    )
+    group.add_argument(
+        '--min-subjects',
+        type=whole(1),
+        metavar='N',
+        help='number of maps that must cover a voxel, in its place',
+    )
+
+
+def add_checks(parser):
+    """Add what is done about what the checks find."""
+    parser.add_argument(
+        '--on-check-error',
+        choices=('raise', 'report'),
+        default='raise',
+        help='errors that the checks of design and maps find: end before anything is computed, or '
+        'go on and report them (default: %(default)s)',
     )
 
 

@@ -4,7 +4,9 @@ from ..interfaces import CheckDesign, CheckMaps
 from .nodes import make_node
 
 
-def add_checks(workflow, maps, design_fields, *, formula, contrasts, zero_is_missing, **request):
+def add_checks(
+    workflow, maps, design_fields, *, formula, contrasts, zero_is_missing, on_error, **request
+):
     """Add the checks of design and maps to a workflow.
 
     Parameters
@@ -18,6 +20,7 @@ def add_checks(workflow, maps, design_fields, *, formula, contrasts, zero_is_mis
     formula : str or None
     contrasts : dict of {str: definition}
     zero_is_missing : bool
+    on_error : {'raise', 'report'}
     **request
         What is asked of the permutation test, by the names that
         :class:`~nistats_nipype.interfaces.CheckDesign` has for it.
@@ -28,8 +31,12 @@ def add_checks(workflow, maps, design_fields, *, formula, contrasts, zero_is_mis
         It gives the maps, ``in_files``, when no error was found: nothing computes before.
     """
     inputnode = workflow.get_node('inputnode')
-    check_design = make_node(CheckDesign(contrasts=contrasts, **request), name='check_design')
-    check_maps = make_node(CheckMaps(zero_is_missing=zero_is_missing), name='check_maps')
+    check_design = make_node(
+        CheckDesign(contrasts=contrasts, on_error=on_error, **request), name='check_design'
+    )
+    check_maps = make_node(
+        CheckMaps(zero_is_missing=zero_is_missing, on_error=on_error), name='check_maps'
+    )
     if formula is not None:
         check_design.inputs.formula = formula
     workflow.connect([(inputnode, check_design, [(field, field) for field in design_fields])])

@@ -38,9 +38,11 @@ def init_second_level_wf(
     design_from='formula',
     model='ols',
     unmatched='error',
+    on_check_error='raise',
     fwhm_mm=8.0,
     mask_method='intersection',
     min_coverage=1.0,
+    min_observations=None,
     zero_is_missing=True,
     missing='error',
     sidedness='two-sided',
@@ -98,9 +100,13 @@ def init_second_level_wf(
         Refuse maps without variances, variances without a map, and maps without a row in the
         table, or leave them out, which the report says; not with files that have a line for
         every map (``blocks_file``, ``variance_groups_file``), nor with ``tmap_files``.
+    on_check_error : {'raise', 'report'}, default 'raise'
+        Whether errors that :class:`~nistats_nipype.interfaces.CheckDesign` and
+        :class:`~nistats_nipype.interfaces.CheckMaps` find end the analysis, or are only
+        reported.
     fwhm_mm : float, default 8.0
         FWHM of the Gaussian kernel in mm; 0 leaves smoothing out.
-    mask_method, min_coverage, zero_is_missing
+    mask_method, min_coverage, min_observations, zero_is_missing
         See :func:`~nistats_nipype.workflows.init_prepare_wf`.
     missing : {'error', 'drop_voxel', 'per_voxel'}, default 'error'
         What to do about missing values inside the mask.
@@ -247,6 +253,7 @@ def init_second_level_wf(
         fwhm_mm=fwhm_mm,
         mask_method=mask_method,
         min_coverage=min_coverage,
+        min_observations=min_observations,
         zero_is_missing=zero_is_missing,
         variances=takes_variances(model),
     )
@@ -266,6 +273,7 @@ def init_second_level_wf(
         formula=formula,
         contrasts=contrasts,
         zero_is_missing=zero_is_missing,
+        on_error=on_check_error,
         auto_variance_groups=auto_variance_groups,
         n_perm=n_perm,
         errors=errors,

@@ -70,6 +70,19 @@ def test_warnings_are_notes_of_a_run(group, table, capsys):
     assert 'warning  age (outlier)' in capsys.readouterr().out
 
 
+def test_errors_can_be_overruled(group, table, tmp_path):
+    """Levels that differ in case only may be meant."""
+    site = ['a', 'A', 'b'] * len(group.maps)
+    command = ['run', 'out', *table(site=site[: len(group.maps)]), *MODEL]
+    with pytest.raises(DesignError) as error:
+        build.build_run(get_parser().parse_args(command), tmp_path / 'out')
+    args = get_parser().parse_args([*command, '--on-check-error', 'report'])
+    analysis = build.build_run(args, tmp_path / 'out')
+    assert any(error.value.problem in note for note in analysis.notes)
+    for name in ('check_design', 'check_maps'):
+        assert analysis.workflow.get_node(name).inputs.on_error == 'report'
+
+
 def test_maps_are_looked_at(group, table, tmp_path, capsys):
     image = nib.load(group.maps[3])
     odd = tmp_path / 'sub-04_effect.nii.gz'
