@@ -93,8 +93,10 @@ def _model_arguments(args):
         'fwhm_mm': args.fwhm,
         'mask_method': args.mask if args.mask in MASK_METHODS else 'given',
         'min_coverage': 1.0 if args.min_coverage is None else args.min_coverage,
+        'min_observations': args.min_subjects,
         'zero_is_missing': not args.zero_is_data,
         'missing': args.missing,
+        'influence': args.influence,
         'alpha_uncorrected': args.alpha_uncorrected,
         'alpha_fwe': args.alpha_fwe,
         'cluster_threshold': args.cluster_threshold,
@@ -274,12 +276,16 @@ def _refuse_contradictions(args):
             'The variance cannot both be smoothed and be that of groups.',
             found='--variance-groups and --variance-fwhm',
         )
-    if args.min_coverage is not None and args.mask != 'coverage':
-        raise InputError('--min-coverage needs --mask coverage.', found=f'--mask {args.mask}')
-    if args.mask == 'coverage' and args.min_coverage is None:
+    least = {'--min-coverage': args.min_coverage, '--min-subjects': args.min_subjects}
+    given = [option for option, value in least.items() if value is not None]
+    if given and args.mask != 'coverage':
+        raise InputError(f'{given[0]} needs --mask coverage.', found=f'--mask {args.mask}')
+    if args.mask == 'coverage' and len(given) != 1:
         raise InputError(
-            '--mask coverage needs --min-coverage.',
-            expected='the share of the maps that must cover a voxel, for instance 0.9',
+            '--mask coverage needs either --min-coverage or --min-subjects.',
+            found=' and '.join(given) or 'neither',
+            expected='the share of the maps that must cover a voxel, for instance 0.9, or their '
+            'number',
         )
 
 

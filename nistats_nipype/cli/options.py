@@ -1,6 +1,6 @@
 """Options about where maps and their variances come from: argparse and nothing else."""
 
-from .values import entity
+from .values import entity, share, whole
 
 
 def add_derivatives(group):
@@ -28,6 +28,23 @@ def add_derivatives(group):
     )
 
 
+def add_coverage(group):
+    """Add how many maps must cover a voxel."""
+    group.add_argument(
+        '--min-coverage',
+        type=share,
+        metavar='SHARE',
+        help='share of the maps, above 0 and at most 1, that must cover a voxel, for --mask '
+        'coverage',
+    )
+    group.add_argument(
+        '--min-subjects',
+        type=whole(1),
+        metavar='N',
+        help='number of maps that must cover a voxel, in its place',
+    )
+
+
 def add_checks(parser):
     """Add what is done about what the checks find."""
     parser.add_argument(
@@ -43,11 +60,11 @@ def add_variances(group):
     """Add the model, and the variances that it takes."""
     group.add_argument(
         '--model',
-        choices=('ols', 'reml', 'dl', 'fixed'),
+        choices=('ols', 'robust', 'reml', 'dl', 'fixed'),
         default='ols',
-        help='least squares; or with known variances of the maps mixed effects by REML (as FLAME '
-        '1) or DerSimonian-Laird, or fixed effects; these need --fwhm 0 --n-perm 0 (default: '
-        '%(default)s)',
+        help="least squares; robust regression (Huber's), which needs --n-perm 0; or with known "
+        'variances of the maps mixed effects by REML (as FLAME 1) or DerSimonian-Laird, or fixed '
+        'effects, which need --fwhm 0 --n-perm 0 (default: %(default)s)',
     )
     group.add_argument(
         '--variance-maps',
@@ -55,6 +72,11 @@ def add_variances(group):
         metavar='MAP',
         help='variances of the maps (varcope, stat-variance), in any order: files, patterns, or '
         'one 4D file; they are matched by subject or name',
+    )
+    group.add_argument(
+        '--influence',
+        action='store_true',
+        help='tell, for every contrast, what leaving out each map changes (least squares)',
     )
     group.add_argument(
         '--variance-column',

@@ -5,8 +5,8 @@ from difflib import get_close_matches
 
 from .. import __version__
 from .design_options import add_design_command, add_design_options
-from .options import add_checks, add_derivatives, add_variances
-from .values import not_negative, p_value, positive, share, whole
+from .options import add_checks, add_coverage, add_derivatives, add_variances
+from .values import not_negative, p_value, positive, whole
 
 _RUN_EXAMPLES = """\
 examples:
@@ -193,13 +193,7 @@ def _add_maps(parser):
         help='a mask image, or one of intersection (of what all maps cover), coverage (see '
         '--min-coverage), template (MNI152 brain) (default: %(default)s)',
     )
-    group.add_argument(
-        '--min-coverage',
-        type=share,
-        metavar='SHARE',
-        help='share of the maps, above 0 and at most 1, that must cover a voxel, for --mask '
-        'coverage',
-    )
+    add_coverage(group)
     group.add_argument(
         '--zero-is-data',
         action='store_true',

@@ -44,7 +44,7 @@ def check_sources(args):
             '--variance-column needs --map-column.',
             expected='a map and its variances in every row of --table',
         )
-    needed = args.model != 'ols'
+    needed = args.model not in ('ols', 'robust')
     if needed and len(variances) + bool(args.derivatives) != 1:
         raise InputError(
             f'--model {args.model} needs the variances of the maps.',
@@ -54,13 +54,24 @@ def check_sources(args):
     if variances and not needed:
         raise InputError(
             'Nothing of the variances would be used.',
-            found='--model ols',
+            found=f'--model {args.model}',
             expected='--model reml, dl or fixed',
+        )
+    if args.model == 'robust' and args.variance_groups:
+        raise InputError(
+            '--model robust has no variance groups: the scale is one of all residuals.',
+            found='--variance-groups',
         )
     if needed and args.variance_groups:
         raise InputError(
             f'--model {args.model} has no variance groups: each map has a variance of its own.',
             found='--variance-groups',
+        )
+    if args.influence and (args.model != 'ols' or args.variance_groups):
+        raise InputError(
+            '--influence is measured on t and F of least squares.',
+            found='--variance-groups' if args.model == 'ols' else f'--model {args.model}',
+            expected='--model ols, without --variance-groups',
         )
     if args.unmatched == 'drop':
         _check_dropping(args, needed)
@@ -108,7 +119,7 @@ def find_sources(args):
     selection = select_maps(
         args.derivatives,
         dict(args.entities or []),
-        variances=args.model != 'ols',
+        variances=args.model not in ('ols', 'robust'),
         unmatched=args.unmatched,
     )
     return Sources(selection.effect_files, selection.variance_files or [], selection.dropped)

@@ -68,6 +68,7 @@ def compute_mask(
     *,
     method='intersection',
     min_coverage=1.0,
+    min_observations=None,
     mask_file=None,
     zero_is_missing=True,
     variance_files=None,
@@ -80,7 +81,8 @@ def compute_mask(
         3D files, one per map, or a single 4D file. Each is read once.
     method : {'intersection', 'coverage', 'template', 'given'}, default='intersection'
         - ``'intersection'``: observed in all maps;
-        - ``'coverage'``: observed in at least the share ``min_coverage`` of the maps;
+        - ``'coverage'``: observed in at least the share ``min_coverage`` of the maps, or in
+          at least ``min_observations`` maps;
         - ``'template'``: the brain in the MNI152 template that comes with nilearn (T1 above 20 %
           of its maximum), brought to the grid of the maps by nearest neighbour;
         - ``'given'``: the voxels of ``mask_file`` above 0.
@@ -88,6 +90,8 @@ def compute_mask(
         The last two do not depend on where the maps were observed.
     min_coverage : float, default=1.0
         Share of the maps, in (0, 1]. Read by ``'coverage'`` only.
+    min_observations : int, optional
+        Number of maps, at least 1, in place of ``min_coverage``. Read by ``'coverage'`` only.
     mask_file : path-like, optional
         Mask on the grid of the maps. Read by ``'given'`` only.
     zero_is_missing : bool, default=True
@@ -120,11 +124,13 @@ def compute_mask(
     brain in images with contrast between brain and background.
     """
     _check_choice(method, min_coverage, mask_file)
+    _check_number(method, min_coverage, min_observations)
     survey = _survey(in_files, variance_files, method, mask_file, zero_is_missing)
     _refuse_empty_maps(survey, method)
     if method in ('intersection', 'coverage'):
         # In floating point 0.28 * 25 is above 7 and would ask for 8 maps.
         needed = max(1, math.ceil(min_coverage * len(survey.names) - 1e-9))
+        needed = min_observations or needed
         mask = survey.coverage >= needed
         if not mask.any():
             raise _nothing_shared(survey, needed)
@@ -192,6 +198,25 @@ def _check_choice(method, min_coverage, mask_file):
             "A mask file goes with method='given', and with no other.",
             found=f'method={method!r} and mask_file={mask_file}',
             expected="both method='given' and a mask file, or neither",
+        )
+
+
+def _check_number(method, min_coverage, min_observations):
+    """Check the number of maps that is asked for in place of a share."""
+    if min_observations is None:
+        return
+    if method != 'coverage' or min_coverage != 1:
+        raise InputError(
+            "A number of maps goes with method='coverage', in place of a share.",
+            found=f'min_observations={min_observations}, method={method!r}, '
+            f'min_coverage={min_coverage}',
+            expected="method='coverage', and either min_observations or min_coverage",
+        )
+    if min_observations < 1:
+        raise InputError(
+            'The number of maps that a voxel needs is out of range.',
+            found=f'min_observations={min_observations}',
+            expected='at least 1',
         )
 
 

@@ -5,6 +5,7 @@ from .derivatives import SelectMaps
 from .design import BuildDesign, DefineContrast
 from .fetch import FetchLocalizer, SimulateGroup
 from .given import ExportFSL, ReadDesign
+from .influence import MeasureInfluence
 from .joint import CorrectContrasts
 from .matching import MatchMaps
 from .model import ComputeContrast, FitGLM, FitMixed
@@ -13,12 +14,14 @@ from .plot import (
     PlotCoverage,
     PlotDesign,
     PlotGlassBrain,
+    PlotInfluence,
     PlotNull,
     PlotStatMap,
     PlotSubjects,
 )
 from .prepare import ApplyMask, AverageMaps, ComputeMask, Smooth
 from .report import MakeReport, SummarizeContrast
+from .robust import FitRobust
 from .schedule import DefineVarianceGroups, DrawSchedule
 from .sequential import MergeSequential, PermuteSequential
 from .sink import SinkContrast, SinkGroup, SinkJoint
@@ -45,10 +48,12 @@ __all__ = [
     'FetchLocalizer',
     'FitGLM',
     'FitMixed',
+    'FitRobust',
     'FitTails',
     'FitVoxelwise',
     'MakeReport',
     'MatchMaps',
+    'MeasureInfluence',
     'MergePermutations',
     'MergeSequential',
     'MergeSpatial',
@@ -58,6 +63,7 @@ __all__ = [
     'PlotCoverage',
     'PlotDesign',
     'PlotGlassBrain',
+    'PlotInfluence',
     'PlotNull',
     'PlotStatMap',
     'PlotSubjects',

@@ -131,6 +131,22 @@ def load_contrast(path, design):
     return define_contrast(contrast.name, contrast.weights.tolist(), design)
 
 
+def load_names(path):
+    """Read the names of the maps from a table with a column ``file`` (TSV)."""
+    from ..exceptions import InputError
+    from ..images.files import load_table
+
+    table = load_table(path)
+    if 'file' not in table:
+        raise InputError(
+            f'{path} does not name the maps.',
+            found=f'columns {", ".join(map(str, table.columns))}',
+            expected='a column file',
+            advice='Give the losses_file of ComputeMask.',
+        )
+    return table['file'].astype(str).tolist()
+
+
 def load_record(path, kind, optional=()):
     """Read the fields of a NamedTuple that another interface saved.
 
@@ -163,20 +179,23 @@ def _as_record(path, arrays, kind, optional=()):
 
 
 def load_fit(path):
-    """Read what FitGLM, FitMixed or FitVoxelwise wrote.
+    """Read what FitGLM, FitMixed, FitRobust or FitVoxelwise wrote.
 
     Returns
     -------
-    GLMFit, MixedFit or VoxelwiseFit
+    GLMFit, MixedFit, RobustFit or VoxelwiseFit
     callable
         Tests a contrast of it: :func:`nistats_nipype.stats.glm.contrast`,
-        :func:`nistats_nipype.stats.mixed.contrast` or
+        :func:`nistats_nipype.stats.mixed.contrast`,
+        :func:`nistats_nipype.stats.robust.contrast` or
         :func:`nistats_nipype.stats.voxelwise.contrast`.
     """
     from ..images.files import load_arrays
-    from ..stats import glm, mixed, voxelwise
+    from ..stats import glm, mixed, robust, voxelwise
 
     arrays = load_arrays(path)
+    if 'mean_weight' in arrays:
+        return _as_record(path, arrays, robust.RobustFit), robust.contrast
     if 'tau2' in arrays:
         return _as_record(path, arrays, mixed.MixedFit), mixed.contrast
     if 'slopes' in arrays:

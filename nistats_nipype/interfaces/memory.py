@@ -23,6 +23,9 @@ _NEEDS = {
     'FitGLM': (110, 40),
     'FitMixed': (290, 100),
     'FitVoxelwise': (110, 60),
+    'FitRobust': (290, 100),
+    'MeasureInfluence': (110, 60),
+    'PlotInfluence': (140, 0),
     'ComputeContrast': (110, 60),
     'Permute': (290, 30),
     'PermuteSequential': (290, 30),
@@ -174,7 +177,7 @@ def _sum_up(interface, values, facts):
     n = facts.n_observations
     # What is loaded is copied once, by checks or on the way to the results.
     total = 1e6 * base + per_voxel * facts.n_voxels + 2 * facts.n_loaded
-    if interface in ('FitGLM', 'FitMixed'):
+    if interface in ('FitGLM', 'FitMixed', 'FitRobust', 'MeasureInfluence'):
         total += 20 * facts.n_threads * min(_FITTED * n, _BLOCK)
     if 'schedule_file' in values:
         total += 32 * facts.n_threads * min(_RELABELLED * n, _BLOCK)

@@ -41,9 +41,7 @@ class _FitGLMInputSpec(BaseInterfaceInputSpec):
     )
 
 
-class FitGLMOutputSpec(TraitedSpec):
-    """Outputs of whatever fits a model by ordinary least squares."""
-
+class _FitGLMOutputSpec(TraitedSpec):
     model_file = File(exists=True, desc='estimates, residual variance and dof (.npz)')
     n_file = File(exists=True, desc='number of maps in the fit at each voxel')
     metadata_file = File(exists=True, desc='what was fitted (JSON)')
@@ -59,7 +57,7 @@ class FitGLM(SimpleInterface):
     """
 
     input_spec = _FitGLMInputSpec
-    output_spec = FitGLMOutputSpec
+    output_spec = _FitGLMOutputSpec
 
     def _run_interface(self, runtime):
         import numpy as np
@@ -154,7 +152,7 @@ class _FitMixedInputSpec(BaseInterfaceInputSpec):
     )
 
 
-class _FitMixedOutputSpec(FitGLMOutputSpec):
+class _FitMixedOutputSpec(_FitGLMOutputSpec):
     model_file = File(exists=True, desc='estimates, their covariance, tau2 and dof (.npz)')
     tau2_file = File(
         exists=True, desc='between-subject variance, in squared units of the maps; fixed: 0'
@@ -221,7 +219,9 @@ class FitMixed(SimpleInterface):
 
 class _ComputeContrastInputSpec(BaseInterfaceInputSpec):
     model_file = File(
-        exists=True, mandatory=True, desc='model of FitGLM, FitMixed or FitVoxelwise (.npz)'
+        exists=True,
+        mandatory=True,
+        desc='model of FitGLM, FitMixed, FitRobust or FitVoxelwise (.npz)',
     )
     mask_file = File(exists=True, mandatory=True, desc='mask of the fit')
     design_file = File(exists=True, mandatory=True, desc='design matrix of the fit (TSV)')

@@ -107,6 +107,11 @@ CONTRAST_ITEMS = {
     'null_file': Item(
         'desc-voxelFWE_null', 'Maximum statistic of every relabelling', _PERMUTATION
     ),
+    'influence_file': Item(
+        'influence',
+        'Peak, effect and statistic without each of the maps',
+        ('contrast', 'influence'),
+    ),
     'summary_file': Item('summary', 'The answer in a sentence', None),
     'tfce_file': Item('stat-tfce_statmap', 'TFCE, without a sign', _SPATIAL),
     'tfce_p_uncorrected_file': Item(
@@ -144,6 +149,9 @@ GROUP_ITEMS = {
         'stat-p_desc-heterogeneity_statmap',
         'p of Q, the heterogeneity',
         ('model',),
+    ),
+    'weights_file': Item(
+        'weights', 'Mean weight of each map in the robust fit, over voxels', ('model',)
     ),
     'maps_file': Item(
         'maps', 'Maps in the order of the design, and the voxels each lacks', ('matching',)

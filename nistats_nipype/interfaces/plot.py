@@ -265,3 +265,39 @@ class PlotNull(_Figure):
             **self._defined('title'),
         )
         return runtime
+
+
+class _PlotInfluenceInputSpec(_FigureInputSpec):
+    influence_file = File(exists=True, mandatory=True, desc='table of MeasureInfluence (TSV)')
+    metadata_file = File(exists=True, mandatory=True, desc='metadata of MeasureInfluence (JSON)')
+
+
+class PlotInfluence(_Figure):
+    """Draw the statistic at the peak without each of the maps.
+
+    Examples
+    --------
+    >>> PlotInfluence(title='age').inputs.file_format
+    'png'
+    """
+
+    input_spec = _PlotInfluenceInputSpec
+
+    def _run_interface(self, runtime):
+        from ..designs.tables import subject_label
+        from ..images.files import load_json, load_table
+        from ..viz.influence import plot_influence
+
+        table = load_table(self.inputs.influence_file)
+        about = load_json(self.inputs.metadata_file)
+        names = table['file'].astype(str)
+        stat = about['PeakStatistic']
+        self._results['figure_file'] = plot_influence(
+            table['stat_at_peak'].to_numpy(dtype=float),
+            float('nan') if stat is None else stat,
+            self._out_file(runtime, 'influence'),
+            labels=[subject_label(name) or Path(name).name.split('.')[0] for name in names],
+            statistic=about['Statistic'],
+            **self._defined('title'),
+        )
+        return runtime

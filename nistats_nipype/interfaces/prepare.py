@@ -29,6 +29,9 @@ class _ComputeMaskInputSpec(BaseInterfaceInputSpec):
     min_coverage = traits.Float(
         1.0, usedefault=True, desc="share of the maps in (0, 1] that method 'coverage' asks for"
     )
+    min_observations = traits.Int(
+        desc="maps that method 'coverage' asks for, in place of min_coverage"
+    )
     mask_file = File(exists=True, desc="mask for method 'given'; voxels > 0 are tested")
     variance_files = InputMultiObject(
         File(exists=True),
@@ -66,10 +69,12 @@ class ComputeMask(SimpleInterface):
         from ..images.volumes import save_volume
 
         inputs, cwd = self.inputs, Path(runtime.cwd)
+        n_least = inputs.min_observations
         group = compute_mask(
             inputs.in_files,
             method=inputs.method,
             min_coverage=inputs.min_coverage,
+            min_observations=n_least if isdefined(n_least) else None,
             mask_file=inputs.mask_file if isdefined(inputs.mask_file) else None,
             zero_is_missing=inputs.zero_is_missing,
             variance_files=inputs.variance_files if isdefined(inputs.variance_files) else None,

@@ -12,7 +12,17 @@ from nipype.interfaces.base import (
     traits,
 )
 
-_PARTS = ('contrast', 'uncorrected', 'fwe', 'extent', 'mass', 'tfce', 'permutation', 'spatial')
+_PARTS = (
+    'contrast',
+    'uncorrected',
+    'fwe',
+    'extent',
+    'mass',
+    'tfce',
+    'permutation',
+    'spatial',
+    'influence',
+)
 _FIGURES = {
     'fwe_figure_file': 'z where the FWE-corrected p passes',
     'extent_figure_file': 'z where the FWE-corrected p of the cluster extent passes',
@@ -21,6 +31,7 @@ _FIGURES = {
     'cor_z_figure_file': 'z of the FWE-corrected p (cor_z_score)',
     'uncorrected_figure_file': 'z at the uncorrected threshold',
     'slices_figure_file': 'z at the uncorrected threshold, on slices of the template',
+    'influence_figure_file': 'the statistic at the peak without each of the maps',
 }
 
 
@@ -40,6 +51,8 @@ class _SummarizeContrastInputSpec(BaseInterfaceInputSpec):
     fwe_figure_file = File(exists=True, desc='z where corrected p passes, on a glass brain')
     cor_z_figure_file = File(exists=True, desc='z of the corrected p, on a glass brain')
     null_figure_file = File(exists=True, desc='null distribution')
+    influence_figure_file = File(exists=True, desc='the peak without each of the maps')
+    influence_metadata_file = File(exists=True, desc='metadata of the influence (JSON)')
     spatial_metadata_file = File(exists=True, desc='metadata of cluster and TFCE inference (JSON)')
     extent_metadata_file = File(
         exists=True, desc='threshold of the corrected p of the extent (JSON)'
@@ -178,6 +191,7 @@ class MakeReport(SimpleInterface):
 
     def _run_interface(self, runtime):
         from ..images.files import load_json, load_table
+        from ..viz.estimators import describe_weights
         from ..viz.prose import methods_text
         from ..viz.report import DesignSection, GroupSection, render_report
         from .sink import software_versions
@@ -213,7 +227,7 @@ class MakeReport(SimpleInterface):
                     if figure
                 ],
                 load_table(inputs.losses_file),
-                self._left_out(),
+                self._left_out() + describe_weights(model),
             ),
             heterogeneity=self._heterogeneity(model),
             methods=methods_text(model, preparation, tests, versions, joint),
@@ -269,6 +283,7 @@ def _count_warnings(findings):
 def _contrast_section(section, joint):
     from ..images.files import load_table
     from ..viz.estimators import describe_statistic
+    from ..viz.influence import describe_influence
     from ..viz.prose import (
         describe_joint,
         describe_permutation,
@@ -291,6 +306,8 @@ def _contrast_section(section, joint):
         facts['Method'] = permutation['Method']
         facts['Permuted statistic'] = permutation['StatisticName']
         facts |= _describe_p(permutation)
+    if 'influence' in section['metadata']:
+        facts['Influence'] = describe_influence(section['metadata']['influence'])
     if joint:
         facts['Corrected over contrasts'] = describe_joint(joint, test['Contrast'])
     null = figures.get('null_figure_file')

@@ -172,6 +172,8 @@ class _SinkContrastInputSpec(_SinkInputSpec):
     tfce_metadata_file = File(exists=True, desc='threshold of the corrected p of TFCE (JSON)')
     tfce_p_fwe_file = File(exists=True, desc='map of the corrected p of TFCE')
     tfce_logp_fwe_file = File(exists=True, desc='-log10 of the corrected p of TFCE')
+    influence_file = File(exists=True, desc='influence of each map (TSV)')
+    influence_metadata_file = File(exists=True, desc='metadata of the influence (JSON)')
     summary_file = File(exists=True, desc='the answer in a sentence (JSON)')
 
 
@@ -275,6 +277,7 @@ class _SinkGroupInputSpec(_SinkInputSpec):
     design_file = File(exists=True, desc='design matrix (TSV)')
     findings_file = File(exists=True, desc='what the checks found (TSV)')
     design_metadata_file = File(exists=True, desc='terms and coding of the design (JSON)')
+    weights_file = File(exists=True, desc='weights of the maps in a robust fit (TSV)')
     tau2_file = File(exists=True, desc='map of the between-subject variance')
     i2_file = File(exists=True, desc='map of the share of heterogeneity')
     q_file = File(exists=True, desc='map of Q')

@@ -11,7 +11,7 @@ from nipype.interfaces.base import (
 )
 
 from .loaders import VOXELWISE, load_design
-from .model import FitGLMOutputSpec, save_fit
+from .model import _FitGLMOutputSpec, save_fit
 
 #: What a covariate may be given as.
 COVARIATE_FILES = (
@@ -51,7 +51,7 @@ class _FitVoxelwiseInputSpec(BaseInterfaceInputSpec):
     )
 
 
-class _FitVoxelwiseOutputSpec(FitGLMOutputSpec):
+class _FitVoxelwiseOutputSpec(_FitGLMOutputSpec):
     model_file = File(exists=True, desc='estimates, what their variances need, and dof (.npz)')
     design_file = File(
         exists=True,

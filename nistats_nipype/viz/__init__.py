@@ -1,6 +1,7 @@
 """Figures and the HTML report, from maps, tables and arrays."""
 
 from .group import plot_coverage, plot_subjects
+from .influence import plot_influence
 from .maps import plot_glass_brain, plot_stat_map
 from .plots import plot_design, plot_null
 from .report import (
@@ -21,6 +22,7 @@ __all__ = [
     'plot_coverage',
     'plot_design',
     'plot_glass_brain',
+    'plot_influence',
     'plot_null',
     'plot_stat_map',
     'plot_subjects',

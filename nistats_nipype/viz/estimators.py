@@ -2,6 +2,10 @@
 
 _ESTIMATORS = {
     'ols': 'a general linear model fitted by ordinary least squares',
+    'huber': "robust regression, Huber's M estimator by iteratively reweighted least squares with "
+    'the scale from the median absolute residual (Huber 1964, '
+    'https://doi.org/10.1214/aoms/1177703732; Wager et al. 2005, '
+    'https://doi.org/10.1016/j.neuroimage.2005.01.011), at every voxel',
     'reml': 'a mixed-effects model: each map was weighted by the inverse of its known variance '
     'plus a variance between maps, which was estimated at every voxel by restricted maximum '
     'likelihood '
@@ -33,7 +37,7 @@ def describe_estimator(model):
     >>> describe_estimator({'Estimator': 'ordinary least squares'})
     'a general linear model fitted by ordinary least squares'
     """
-    return _ESTIMATORS[model.get('MixedModel', 'ols')]
+    return _ESTIMATORS[model.get('MixedModel') or model.get('RobustModel', 'ols')]
 
 
 def describe_heterogeneity(model):
@@ -68,6 +72,31 @@ def describe_heterogeneity(model):
         'τ², median': f'{model["MedianTau2"]:.4g}, in squared units of the maps',
         'τ² estimated as 0': f'{n_none:,} of {n_fitted:,} voxels',
     }
+
+
+def describe_weights(model):
+    """Say which maps a robust fit gave the lowest weights.
+
+    Parameters
+    ----------
+    model : dict
+        Metadata of the fit.
+
+    Returns
+    -------
+    list of str
+        Empty for other models.
+
+    Examples
+    --------
+    >>> describe_weights({'LowestMeanWeights': [{'file': 'sub-03.nii', 'mean_weight': 0.41}]})
+    ['Lowest mean weights in the robust fit (1: never reduced): sub-03.nii 0.41.']
+    """
+    lowest = model.get('LowestMeanWeights')
+    if not lowest:
+        return []
+    maps = ', '.join(f'{each["file"]} {each["mean_weight"]:.2f}' for each in lowest)
+    return [f'Lowest mean weights in the robust fit (1: never reduced): {maps}.']
 
 
 def describe_dropped(matching):

@@ -4,7 +4,9 @@ from ..interfaces import CheckDesign, CheckMaps
 from .nodes import make_node
 
 
-def add_checks(workflow, maps, design_fields, *, formula, contrasts, zero_is_missing, on_error, **request):
+def add_checks(
+    workflow, maps, design_fields, *, formula, contrasts, zero_is_missing, on_error, **request
+):
     """Add the checks of design and maps to a workflow.
 
     Parameters

@@ -12,15 +12,15 @@ from ..interfaces import (
     PlotGlassBrain,
     PlotNull,
     PlotStatMap,
-    SinkContrast,
     SummarizeContrast,
     TableClusters,
     Threshold,
 )
-from ..interfaces.names import CORRECTED
+from .influence import add_influence
 from .levels import check_levels, check_reach
 from .nodes import make_node
 from .permutation import init_permutation_wf
+from .sink import add_contrast_sink
 from .spatial import CLUSTER_OUTPUTS, TFCE_OUTPUTS, init_spatial_wf, list_corrections
 
 _INPUTS = [
@@ -29,6 +29,7 @@ _INPUTS = [
     'design_file',
     'model_file',
     'model_metadata_file',
+    'losses_file',
     'blocks_file',
     'variance_groups_file',
 ]
@@ -64,6 +65,7 @@ def init_contrast_wf(
     tail='none',
     fdr_method='BH',
     variance_fwhm_mm=0.0,
+    influence=False,
     out_dir=None,
     omp_nthreads=1,
     name=None,
@@ -112,6 +114,8 @@ def init_contrast_wf(
     fdr_method : {'BH', 'BKY'}, default 'BH'
         False discovery rate of the uncorrected permutation p, see
         :func:`~nistats_nipype.workflows.init_permutation_wf`.
+    influence : bool, default False
+        Whether to measure what leaving out each map changes.
     out_dir : path-like, optional
         Absolute path of the results folder. Without it nothing is sunk.
     name : str, optional
@@ -123,6 +127,8 @@ def init_contrast_wf(
         Packed observations, their mask, their design.
     model_file, model_metadata_file
         The fitted model and what is known of it.
+    losses_file
+        Table that names the maps, for their influence.
     blocks_file
         Exchangeability blocks in PALM's format; optional.
     variance_groups_file
@@ -144,6 +150,8 @@ def init_contrast_wf(
         z where the corrected p passes, and its clusters, if there are permutations. Likewise
         with ``extent``, ``mass`` and ``tfce`` in place of ``fwe``, where they were asked for,
         beside the outputs of :func:`~nistats_nipype.workflows.init_spatial_wf`.
+    influence_file
+        What leaving out each map changes (TSV), if asked for.
     section_file, summary_file
         What the report says, and the answer in a sentence (JSON).
 
@@ -174,7 +182,7 @@ def init_contrast_wf(
         corrections = list_corrections(cluster_forming_z, tfce)
         fields += [f'{kind}_{label}_file' for label in corrections for kind in ('z', 'clusters')]
     inputnode = pe.Node(niu.IdentityInterface(_INPUTS, mandatory_inputs=False), name='inputnode')
-    fields += ['summary_file']
+    fields += ['summary_file'] + ['influence_file'] * influence
     outputnode = pe.Node(niu.IdentityInterface([*fields, 'section_file']), name='outputnode')
     define = make_node(
         DefineContrast(name=contrast_name, definition=definition), name='define_contrast'
@@ -237,8 +245,10 @@ def init_contrast_wf(
                 **test,
             )
             _add_spatial(workflow, spatial_wf, corrections)
+    if influence:
+        add_influence(workflow, contrast_name, sidedness, missing)
     if out_dir is not None:
-        _add_sink(workflow, out_dir, fields)
+        add_contrast_sink(workflow, out_dir, fields)
     return workflow
 
 
@@ -346,49 +356,3 @@ def _add_spatial(workflow, spatial_wf, corrections):
             workflow.get_node(f'table_{label}'),
             'p_fwe_file',
         )
-
-
-def _add_sink(workflow, out_dir, fields):
-    """Copy results, figures and metadata to the results folder."""
-    ds_contrast = make_node(SinkContrast(out_dir=str(out_dir)), name='ds_contrast')
-    outputnode = workflow.get_node('outputnode')
-    permutation_wf = workflow.get_node('permutation_wf')
-    metadata = {'contrast': 'compute_contrast', 'uncorrected': 'threshold_uncorrected'}
-    names = {
-        'plot_uncorrected': 'desc-uncorrectedThreshold_glass',
-        'plot_slices': 'desc-uncorrectedThreshold_slices',
-    }
-    for label, desc in CORRECTED.items():
-        if workflow.get_node(f'threshold_{label}') is not None:
-            metadata[label] = f'threshold_{label}'
-            names[f'plot_{label}'] = f'desc-{desc}Threshold_glass'
-    if permutation_wf is not None:
-        names |= {'plot_cor_z': 'desc-voxelFWE_glass', 'plot_null': 'desc-voxelFWE_null'}
-        workflow.connect(
-            permutation_wf, 'outputnode.metadata_file', ds_contrast, 'permutation_metadata_file'
-        )
-        if permutation_wf.get_node('permute').inputs.variance_fwhm_mm:
-            workflow.connect(
-                permutation_wf, 'outputnode.stat_file', ds_contrast, 'pseudo_stat_file'
-            )
-    spatial_wf = workflow.get_node('spatial_wf')
-    if spatial_wf is not None:
-        workflow.connect([
-            (spatial_wf, ds_contrast, [('outputnode.metadata_file', 'spatial_metadata_file'),
-                                       ('outputnode.null_file', 'spatial_null_file')]),
-        ])  # fmt: skip
-    ds_contrast.inputs.figure_names = list(names.values())
-    figures = pe.Node(niu.Merge(len(names)), name='list_figures')
-    for index, plot in enumerate(names, start=1):
-        workflow.connect(workflow.get_node(plot), 'figure_file', figures, f'in{index}')
-    for part, node in metadata.items():
-        workflow.connect(
-            workflow.get_node(node), 'metadata_file', ds_contrast, f'{part}_metadata_file'
-        )
-    workflow.connect([
-        (workflow.get_node('inputnode'), ds_contrast, [
-            ('model_metadata_file', 'model_metadata_file'),
-        ]),
-        (outputnode, ds_contrast, [(field, field) for field in fields]),
-        (figures, ds_contrast, [('out', 'figure_files')]),
-    ])  # fmt: skip

@@ -1,18 +1,27 @@
-"""Models with known variances within the second-level workflow."""
+"""Models other than least squares within the second-level workflow."""
 
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from ..exceptions import InputError
-from ..interfaces import FitMixed, MatchMaps, PlotStatMap, SinkGroup
+from ..interfaces import FitGLM, FitMixed, FitRobust, MatchMaps, PlotStatMap, SinkGroup
 from .nodes import make_node
 
-#: Values of ``model``; all but the first take the variances of the maps.
-MODELS = ('ols', 'reml', 'dl', 'fixed')
+#: Values of ``model``; those of the second row take the variances of the maps.
+MODELS = ('ols', 'robust', 'reml', 'dl', 'fixed')
+
+
+def takes_variances(model):
+    """Whether a model takes the variances of the maps.
+
+    >>> [takes_variances(model) for model in MODELS]
+    [False, False, True, True, True]
+    """
+    return model not in ('ols', 'robust')
 
 
 def check_model(model, *, fwhm_mm, n_perm, auto_variance_groups):
-    """Refuse what a model with known variances cannot do, or a model that does not exist.
+    """Refuse what a model cannot do, or a model that does not exist.
 
     Raises
     ------
@@ -22,6 +31,9 @@ def check_model(model, *, fwhm_mm, n_perm, auto_variance_groups):
     if model not in MODELS:
         raise InputError('Unknown model.', found=repr(model), expected=', '.join(MODELS))
     if model == 'ols':
+        return
+    if model == 'robust':
+        _check_robust(n_perm, auto_variance_groups)
         return
     if auto_variance_groups:
         raise InputError(
@@ -48,6 +60,24 @@ def check_model(model, *, fwhm_mm, n_perm, auto_variance_groups):
         )
 
 
+def _check_robust(n_perm, auto_variance_groups):
+    if auto_variance_groups:
+        raise InputError(
+            "The model 'robust' has no variance groups: the scale is one of all residuals.",
+            found='auto_variance_groups=True',
+            advice="Choose model='ols' (--model ols) for statistics of unequal variances.",
+        )
+    if n_perm:
+        raise InputError(
+            "The model 'robust' is not permuted.",
+            found=f'n_perm={n_perm}: the permutation test is one of least squares, whose t is not '
+            'that of the model',
+            expected='n_perm=0 (--n-perm 0)',
+            advice="For a permutation test choose model='ols' (--model ols), and look for "
+            'influential subjects with influence=True (--influence).',
+        )
+
+
 _UNSMOOTHED = (
     'the variance of a smoothed map depends on how its errors are correlated between voxels, '
     'which maps of variances do not tell'
@@ -67,7 +97,24 @@ def check_smoothing(fwhm_mm):
 
 def get_fit(workflow):
     """Give the node that fits the model, whichever it is."""
-    return workflow.get_node('fit_mixed') or workflow.get_node('fit_glm')
+    names = ('fit_mixed', 'fit_robust', 'fit_glm')
+    return next(filter(None, map(workflow.get_node, names)))
+
+
+def add_fit(workflow, model, omp_nthreads, **policy):
+    """Add the node that fits the model, with what belongs to it; give it."""
+    if model == 'ols':
+        return make_node(FitGLM(**policy), name='fit_glm')
+    if takes_variances(model):
+        return add_mixed(workflow, model, omp_nthreads, **policy)
+    fit_robust = make_node(
+        FitRobust(num_threads=omp_nthreads, **policy), name='fit_robust', n_procs=omp_nthreads
+    )
+    workflow.connect([
+        (workflow.get_node('prepare_wf'), fit_robust, [('outputnode.losses_file', 'maps_file')]),
+        (fit_robust, workflow.get_node('outputnode'), [('weights_file', 'weights_file')]),
+    ])  # fmt: skip
+    return fit_robust
 
 
 def add_matching(workflow, unmatched, variances):
@@ -99,7 +146,7 @@ def add_mixed(workflow, model, omp_nthreads, **shared):
             ('variance_files', 'inputnode.variance_files'),
         ]),
         (prepare_wf, fit_mixed, [('outputnode.variances_file', 'variance_files')]),
-        (fit_mixed, outputnode, [(field, field) for field in heterogeneity_outputs(model)]),
+        (fit_mixed, outputnode, [(field, field) for field in model_outputs(model)]),
     ])  # fmt: skip
     figures = {
         'i2': PlotStatMap(title='Variation that is between maps', label='I² (%)', vmax=100.0)
@@ -116,14 +163,14 @@ def add_mixed(workflow, model, omp_nthreads, **shared):
     return fit_mixed
 
 
-def heterogeneity_outputs(model):
-    """Maps of heterogeneity that a model has.
+def model_outputs(model):
+    """Outputs that a model has of its own.
 
-    >>> heterogeneity_outputs('fixed')
+    >>> model_outputs('fixed')
     ['i2_file', 'q_file', 'q_p_file']
     """
-    if model == 'ols':
-        return []
+    if not takes_variances(model):
+        return ['weights_file'] if model == 'robust' else []
     return ['i2_file', 'q_file', 'q_p_file'] + (['tau2_file'] if model != 'fixed' else [])
 
 
@@ -136,7 +183,7 @@ def add_group_sink(workflow, out_dir, model):
     figures = pe.Node(niu.Merge(len(names)), name='list_figures')
     for index, name in enumerate(names, start=1):
         workflow.connect(workflow.get_node(f'plot_{name}'), 'figure_file', figures, f'in{index}')
-    maps = [(field, field) for field in heterogeneity_outputs(model)]
+    maps = [(field, field) for field in model_outputs(model)]
     workflow.connect([
         (workflow.get_node('outputnode'), ds_group, [('mask_file', 'mask_file'),
                                                      ('coverage_file', 'coverage_file'),

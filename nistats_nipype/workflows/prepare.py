@@ -15,6 +15,7 @@ def init_prepare_wf(
     fwhm_mm=8.0,
     mask_method='intersection',
     min_coverage=1.0,
+    min_observations=None,
     zero_is_missing=True,
     variances=False,
     name='prepare_wf',
@@ -38,6 +39,8 @@ def init_prepare_wf(
         How the mask is made, see :class:`~nistats_nipype.interfaces.ComputeMask`.
     min_coverage : float, default 1.0
         Share of the maps in (0, 1] that ``'coverage'`` asks for.
+    min_observations : int, optional
+        Maps that must cover a voxel, in place of ``min_coverage``.
     zero_is_missing : bool, default True
         Whether exact 0 is a missing value, as NaN always is.
     variances : bool, default False
@@ -90,6 +93,8 @@ def init_prepare_wf(
         ),
         name='compute_mask',
     )
+    if min_observations is not None:
+        compute_mask.inputs.min_observations = min_observations
     apply_mask = make_node(ApplyMask(zero_is_missing=zero_is_missing), name='apply_mask')
     workflow = pe.Workflow(name=name)
     workflow.connect([

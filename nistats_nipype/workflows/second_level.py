@@ -7,7 +7,6 @@ from nipype.pipeline import engine as pe
 
 from ..interfaces import (
     DefineVarianceGroups,
-    FitGLM,
     MakeReport,
     PlotCoverage,
     PlotDesign,
@@ -16,15 +15,17 @@ from ..interfaces import (
 from .checks import add_checks, connect_findings
 from .contrast import init_contrast_wf
 from .design import make_design_node
+from .influence import check_influence
 from .joint import add_joint, list_joint
 from .levels import check_labels
 from .models import (
+    add_fit,
     add_group_sink,
     add_matching,
-    add_mixed,
     check_model,
     get_fit,
-    heterogeneity_outputs,
+    model_outputs,
+    takes_variances,
 )
 from .nodes import make_node
 from .prepare import init_prepare_wf
@@ -41,6 +42,7 @@ def init_second_level_wf(
     fwhm_mm=8.0,
     mask_method='intersection',
     min_coverage=1.0,
+    min_observations=None,
     zero_is_missing=True,
     missing='error',
     sidedness='two-sided',
@@ -60,6 +62,7 @@ def init_second_level_wf(
     tail='none',
     fdr_method='BH',
     correct_contrasts=False,
+    influence=False,
     subject_threshold=None,
     title='Second-level analysis',
     out_dir=None,
@@ -89,10 +92,10 @@ def init_second_level_wf(
         variables. Default: the intercept only, a one-sample test.
     design_from : {'formula', 'file', 'bids-model'}, default 'formula'
         Otherwise the design is that of ``design_file``, or of a BIDS Stats Model.
-    model : {'ols', 'reml', 'dl', 'fixed'}, default 'ols'
-        Least squares; or, with ``variance_files``, mixed effects (restricted maximum likelihood,
-        as FLAME 1, or DerSimonian-Laird) or fixed effects. Known variances go with ``fwhm_mm=0``
-        and ``n_perm=0`` only.
+    model : {'ols', 'robust', 'reml', 'dl', 'fixed'}, default 'ols'
+        Least squares; robust regression (Huber's M estimator; ``n_perm=0`` only); or, with
+        ``variance_files``, mixed effects (restricted maximum likelihood, as FLAME 1, or
+        DerSimonian-Laird) or fixed effects, with ``fwhm_mm=0`` and ``n_perm=0`` only.
     unmatched : {'error', 'drop'}, default 'error'
         Refuse maps without variances, variances without a map, and maps without a row in the
         table, or leave them out, which the report says; not with files that have a line for
@@ -103,7 +106,7 @@ def init_second_level_wf(
         reported.
     fwhm_mm : float, default 8.0
         FWHM of the Gaussian kernel in mm; 0 leaves smoothing out.
-    mask_method, min_coverage, zero_is_missing
+    mask_method, min_coverage, min_observations, zero_is_missing
         See :func:`~nistats_nipype.workflows.init_prepare_wf`.
     missing : {'error', 'drop_voxel', 'per_voxel'}, default 'error'
         What to do about missing values inside the mask.
@@ -146,6 +149,8 @@ def init_second_level_wf(
         Whether to correct p over voxels and contrasts together, too, as PALM's ``-corrcon``;
         see :class:`~nistats_nipype.interfaces.CorrectContrasts`. All contrasts must allow the
         same relabellings: where one involves the mean and another does not, set ``errors``.
+    influence : bool, default False
+        Whether to measure what leaving out each map changes, for ``model='ols'``.
     subject_threshold : float, optional
         Absolute values below are not drawn in the figure of all subjects.
     title : str
@@ -161,8 +166,8 @@ def init_second_level_wf(
     in_files
         3D maps, one per observation, or one 4D file.
     variance_files
-        Their sampling variances, for all models but ``'ols'``; matched to ``in_files`` by
-        subject, name or table, see :class:`~nistats_nipype.interfaces.MatchMaps`.
+        Their sampling variances, for ``'reml'``, ``'dl'`` and ``'fixed'``; matched to ``in_files``
+        by subject, name or table, see :class:`~nistats_nipype.interfaces.MatchMaps`.
     table_file
         Participants table (TSV), for ``formula`` or a model.
     design_file, bids_model_file
@@ -184,6 +189,8 @@ def init_second_level_wf(
         What the checks of design and maps found (TSV); an error stops the workflow.
     design_file, model_file, n_file
         Design matrix, fitted model, number of maps at each voxel.
+    weights_file
+        Mean weight of each map (TSV), with ``model='robust'``.
     tau2_file, i2_file, q_file, q_p_file
         Heterogeneity, with known variances; fixed effects have no tau2.
     section_files
@@ -217,6 +224,8 @@ def init_second_level_wf(
     contrasts = {'mean': 'intercept'} if contrasts is None else contrasts
     check_labels(contrasts)
     check_model(model, fwhm_mm=fwhm_mm, n_perm=n_perm, auto_variance_groups=auto_variance_groups)
+    if influence:
+        check_influence(model, auto_variance_groups)
     out_dir = None if out_dir is None else os.path.abspath(out_dir)
     workflow = pe.Workflow(name=name)
     inputnode = pe.Node(
@@ -238,14 +247,15 @@ def init_second_level_wf(
     )
     correct_contrasts = bool(correct_contrasts and n_perm)
     joint = list_joint(cluster_forming_z, tfce) if correct_contrasts else {}
-    fields = [*_OUTPUTS, *heterogeneity_outputs(model), *joint.values()]
+    fields = [*_OUTPUTS, *model_outputs(model), *joint.values()]
     outputnode = pe.Node(niu.IdentityInterface(fields), name='outputnode')
     prepare_wf = init_prepare_wf(
         fwhm_mm=fwhm_mm,
         mask_method=mask_method,
         min_coverage=min_coverage,
+        min_observations=min_observations,
         zero_is_missing=zero_is_missing,
-        variances=model != 'ols',
+        variances=takes_variances(model),
     )
     build_design, design_fields = make_design_node(formula, design_from)
     report = make_node(
@@ -254,8 +264,8 @@ def init_second_level_wf(
     list_sections = pe.Node(niu.Merge(len(contrasts)), name='list_sections')
     workflow.add_nodes([inputnode, outputnode, prepare_wf, report])
     maps = inputnode
-    if model != 'ols' or unmatched == 'drop':
-        maps = add_matching(workflow, unmatched, variances=model != 'ols')
+    if takes_variances(model) or unmatched == 'drop':
+        maps = add_matching(workflow, unmatched, variances=takes_variances(model))
     maps = add_checks(
         workflow,
         maps,
@@ -275,10 +285,7 @@ def init_second_level_wf(
         missing=missing,
     )
     policy = {'missing': missing, 'zero_is_missing': zero_is_missing}
-    if model == 'ols':
-        fit_glm = make_node(FitGLM(**policy), name='fit_glm')
-    else:
-        fit_glm = add_mixed(workflow, model, omp_nthreads, **policy)
+    fit_glm = add_fit(workflow, model, omp_nthreads, **policy)
     workflow.connect([
         (maps, prepare_wf, [('in_files', 'inputnode.in_files')]),
         (inputnode, prepare_wf, [('mask_file', 'inputnode.mask_file')]),
@@ -322,6 +329,7 @@ def init_second_level_wf(
             tfce=tfce,
             tail=tail,
             fdr_method=fdr_method,
+            influence=influence,
             out_dir=out_dir,
             omp_nthreads=omp_nthreads,
         )
@@ -330,6 +338,7 @@ def init_second_level_wf(
             (prepare_wf, contrast_wf, [
                 ('outputnode.observations_file', 'inputnode.observations_file'),
                 ('outputnode.mask_file', 'inputnode.mask_file'),
+                ('outputnode.losses_file', 'inputnode.losses_file'),
             ]),
             (inputnode, contrast_wf, [('blocks_file', 'inputnode.blocks_file')]),
             (groups, contrast_wf, [

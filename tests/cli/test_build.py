@@ -75,7 +75,12 @@ def test_broken_weights_and_repeated_names_are_refused():
         (['--maps', 'a', '--table', 't', '--map-column', 'm'], 'not clear which maps'),
         (['--maps', 'a.nii', '--table', 't.tsv'], 'Nothing of --table'),
         (['--maps', 'a.nii', '--min-coverage', '0.9'], 'needs --mask coverage'),
-        (['--maps', 'a.nii', '--mask', 'coverage'], 'needs --min-coverage'),
+        (['--maps', 'a.nii', '--min-subjects', '9'], 'needs --mask coverage'),
+        (['--maps', 'a.nii', '--mask', 'coverage'], 'needs either --min-coverage or --min-sub'),
+        (
+            ['--maps', 'a', '--mask', 'coverage', '--min-coverage', '1', '--min-subjects', '9'],
+            'needs either --min-coverage or --min-sub',
+        ),
         (['--maps', 'a.nii', '--n-perm', '0', '--tfce', '--tail', 'gpd'], 'only: --tfce, --tail'),
         (['--maps', 'a.nii', '--n-perm', '0', '--correct-contrasts'], 'only: --correct-contrasts'),
         (['--maps', 'a.nii', '--n-perm', '0', '--fdr-method', 'BKY'], 'only: --fdr-method'),

@@ -100,6 +100,23 @@ def test_least_squares_take_no_variances_along(folder):
     assert 'match_maps' not in analysis.workflow.list_node_names()
 
 
+def test_robust_regression_takes_none_and_may_smooth(folder):
+    arguments = ('--derivatives', folder / 'fitlins', '--entities', 'contrast=faces')
+    options = ('--model', 'robust', '--n-perm', 0, '--fwhm', 6)
+    workflow = build.build_run(parse(*arguments, *options), 'out').workflow
+    names = workflow.list_node_names()
+    assert {'fit_robust', 'prepare_wf.smooth'} <= set(names)
+    assert not {'fit_glm', 'match_maps', 'prepare_wf.mask_variances'} & set(names)
+
+
+def test_influence_is_measured_if_asked_for(folder):
+    arguments = ('--derivatives', folder / 'fitlins', '--entities', 'contrast=faces')
+    node = 'contrast_mean_wf.measure_influence'
+    names = build.build_run(parse(*arguments, '--influence'), 'out').workflow.list_node_names()
+    assert node in names
+    assert node not in build.build_run(parse(*arguments), 'out').workflow.list_node_names()
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
@@ -117,6 +134,20 @@ def test_least_squares_take_no_variances_along(folder):
         (
             ['--maps', 'a', '--variance-maps', 'v', '--model', 'dl', '--n-perm', '0'],
             'neither smooths',
+        ),
+        (['--maps', 'a', '--model', 'robust'], 'is not permuted'),
+        (
+            ['--maps', 'a', '--model', 'robust', '--n-perm', '0', '--variance-maps', 'v'],
+            'Nothing of the variances',
+        ),
+        (
+            ['--maps', 'a', '--model', 'robust', '--n-perm', '0', '--variance-groups', 'g'],
+            'no variance groups',
+        ),
+        (['--maps', 'a', '--influence', '--variance-groups', 'g'], '--influence is measured'),
+        (
+            ['--maps', 'a', '--influence', '--model', 'robust', '--n-perm', '0'],
+            '--influence is measured',
         ),
         (['--maps', 'a', '--unmatched', 'drop'], 'nothing to match'),
         (

@@ -212,6 +212,25 @@ def test_a_file_listed_twice_is_refused(write_map):
         compute_mask([path, relative])
 
 
+def test_a_number_of_maps_in_place_of_a_share(write_map):
+    rng = np.random.default_rng(8)
+    maps = np.where(rng.uniform(size=(7, *SHAPE)) < 0.3, np.nan, 1.0)
+    paths = [write_map(data) for data in maps]
+    n_observed = np.isfinite(maps).sum(axis=0)
+    for least in (1, 4, 7):
+        mask = compute_mask(paths, method='coverage', min_observations=least).mask
+        np.testing.assert_array_equal(mask, n_observed >= least)
+    with pytest.raises(MaskError, match='empty') as error:
+        compute_mask(paths, method='coverage', min_observations=8)
+    assert 'in 8 of 7 maps' in error.value.found
+    for wrong in ({'min_observations': 2}, {'min_coverage': 0.5, 'min_observations': 2}):
+        method = 'coverage' if len(wrong) == 2 else 'intersection'
+        with pytest.raises(InputError, match='in place of a share'):
+            compute_mask(paths, method=method, **wrong)
+    with pytest.raises(InputError, match='out of range'):
+        compute_mask(paths, method='coverage', min_observations=0)
+
+
 @pytest.mark.parametrize('share', [0.0, -0.1, 1.01, float('nan'), 80])
 def test_the_share_of_maps_is_checked(share):
     with pytest.raises(InputError, match='out of range'):

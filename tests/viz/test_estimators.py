@@ -7,6 +7,7 @@ from nistats_nipype.viz.estimators import (
     describe_estimator,
     describe_heterogeneity,
     describe_statistic,
+    describe_weights,
 )
 
 MIXED = {
@@ -31,6 +32,13 @@ def test_estimators(model, words):
     text = describe_estimator({'MixedModel': model})
     assert all(word in text for word in words)
     assert 'least squares' not in text
+
+
+def test_robust_regression():
+    text = describe_estimator({'RobustModel': 'huber'})
+    assert '10.1214/aoms/1177703732' in text
+    assert '10.1016/j.neuroimage.2005.01.011' in text
+    assert describe_weights({'Estimator': 'ordinary least squares'}) == []
 
 
 def test_heterogeneity_of_mixed_effects():

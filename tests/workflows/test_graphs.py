@@ -24,7 +24,7 @@ from nistats_nipype.workflows import (
 )
 
 FACTORIES = {
-    'prepare': lambda: init_prepare_wf(mask_method='coverage', min_coverage=0.9),
+    'prepare': lambda: init_prepare_wf(mask_method='coverage', min_observations=9),
     'prepare, with variances': lambda: init_prepare_wf(variances=True, fwhm_mm=0),
     'permutation': lambda: init_permutation_wf(n_chunks=4, omp_nthreads=2),
     'contrast': lambda: init_contrast_wf(

@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 from scipy import stats
 
 from nistats_nipype.exceptions import DesignError, InputError
@@ -279,6 +280,60 @@ def test_maps_without_a_row_are_left_out_of_least_squares_too(build, simulated, 
     assert maps['file'].tolist() == simulated.effect_files[:6]
 
 
+# Robust regression
+
+
+@pytest.fixture(scope='module')
+def robust_results(simulated, build, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('robust')
+    inputs = {'model': 'robust', 'n_perm': 0, 'fwhm_mm': 6, 'out_dir': folder / 'results'}
+    build(folder / 'work', simulated, **inputs).run('Linear')
+    return folder / 'results'
+
+
+def test_robust_regression(robust_results, simulated):
+    results = robust_results
+    mask = np.asarray(nib.load(results / 'mask.nii.gz').dataobj) > 0
+    smoothed = sorted((results.parent / 'work').rglob('*_smooth.nii.gz'))
+    maps = np.stack([read(path, mask) for path in smoothed])
+    found = {
+        name: read(results / f'contrast-mean_stat-{name}_statmap.nii.gz', mask)
+        for name in ('effect', 't')
+    }
+    for voxel in range(0, mask.sum(), 50):
+        fit = sm.RLM(maps[:, voxel], np.ones(8)).fit(maxiter=2000, tol=1e-12, conv='coefs')
+        assert found['effect'][voxel] == pytest.approx(fit.params[0], rel=1e-4, abs=1e-6)
+        assert found['t'][voxel] == pytest.approx(fit.tvalues[0], rel=1e-4, abs=1e-6)
+    weights = pd.read_csv(results / 'weights.tsv', sep='\t')
+    assert weights['file'].tolist() == simulated.effect_files
+    assert read_json(results / 'weights.json')['RobustModel'] == 'huber'
+    text = text_of(results)
+    lowest = weights.loc[weights['mean_weight'].idxmin()]
+    assert "robust regression, Huber's M estimator" in text
+    assert f'{lowest["file"]} {lowest["mean_weight"]:.2f}' in text
+    assert 'Heterogeneity' not in text
+
+
+def test_robust_regression_by_any_plugin(robust_results, simulated, build, digests, tmp_path):
+    inputs = {'model': 'robust', 'n_perm': 0, 'fwhm_mm': 6, 'out_dir': tmp_path / 'results'}
+    workflow = build(tmp_path / 'work', simulated, omp_nthreads=2, **inputs)
+    workflow.run('MultiProc', plugin_args={'n_procs': 2})
+    assert digests(tmp_path / 'results') == digests(robust_results)
+
+
+@pytest.mark.parametrize(
+    ('inputs', 'words'),
+    [
+        ({}, ['n_perm=0 (--n-perm 0)', 'least squares', '--model ols', '--influence']),
+        ({'n_perm': 0, 'auto_variance_groups': True}, ['no variance groups']),
+    ],
+)
+def test_robust_regression_is_not_permuted(inputs, words):
+    with pytest.raises(InputError) as error:
+        init_second_level_wf(model='robust', **inputs)
+    assert all(word in str(error.value) for word in words)
+
+
 # What cannot be done is refused when the graph is built, with what to do instead.
 
 
@@ -301,7 +356,7 @@ def test_known_variances_are_neither_smoothed_nor_permuted(model, inputs, words)
 def test_an_unknown_model_and_smoothed_variances():
     with pytest.raises(InputError, match='Unknown model') as error:
         init_second_level_wf(model='flame1')
-    assert error.value.expected == 'ols, reml, dl, fixed'
+    assert error.value.expected == 'ols, robust, reml, dl, fixed'
     with pytest.raises(InputError, match='cannot be smoothed'):
         init_prepare_wf(variances=True, fwhm_mm=5)
 
