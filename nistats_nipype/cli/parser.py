@@ -203,8 +203,8 @@ def _add_maps(parser):
         '--missing',
         choices=('error', 'drop_voxel', 'per_voxel'),
         default='error',
-        help='missing values inside the mask: refuse, leave the voxel out, or fit and permute each '
-        'voxel on the maps observed there (default: %(default)s)',
+        help='missing values inside the mask: refuse, leave the voxel out, or fit and permute '
+        'each voxel on the maps observed there (default: %(default)s)',
     )
 
 
