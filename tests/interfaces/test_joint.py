@@ -14,6 +14,7 @@ from nipype.interfaces.base import isdefined
 from scipy import ndimage, stats
 
 from nistats_nipype.exceptions import InputError, MaskError, ScheduleError
+from nistats_nipype.images.files import load_arrays
 from nistats_nipype.interfaces import (
     BuildDesign,
     CorrectContrasts,
@@ -233,7 +234,7 @@ def test_v_and_g_are_compared_on_the_p_of_their_tests(
         variance_groups_file=variance_groups_file,
     )  # fmt: skip
     outputs = run(CorrectContrasts(**found.inputs))
-    v, g = (np.load(path) for path in found.inputs['extremes_files'])
+    v, g = (load_arrays(path) for path in found.inputs['extremes_files'])
     # Scores of v are of one side, without the sign.
     observed, null = (stats.norm.isf(2 * stats.norm.sf(v[f'voxel_{name}'])) for name in
                       ('observed', 'null'))  # fmt: skip
@@ -247,7 +248,7 @@ def test_pseudo_t_is_compared_with_its_like(run, permute_all, refuse, read, grou
     about = {'n_maps': 12, 'n_perm': 99, 'variance_fwhm_mm': 20.0}
     found = permute_all('group + age', {'a': AGE, 'b': PATIENT}, **about)
     outputs = run(CorrectContrasts(**found.inputs))
-    both = [np.load(path) for path in found.inputs['extremes_files']]
+    both = [load_arrays(path) for path in found.inputs['extremes_files']]
     maxima = np.max([each['voxel_null'] for each in both], axis=0)
     for path, each in zip(outputs.p_fwe_files, both, strict=True):
         p = (maxima[:, None] >= each['voxel_observed'] * (1 - TIE)).mean(axis=0)

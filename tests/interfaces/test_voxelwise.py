@@ -9,6 +9,7 @@ import statsmodels.api as sm
 from nipype import Node, Workflow
 
 from nistats_nipype.exceptions import ContrastError, DesignError, InputError
+from nistats_nipype.images.files import load_arrays
 from nistats_nipype.interfaces import (
     ApplyMask,
     BuildDesign,
@@ -105,7 +106,7 @@ def test_packed_and_4d_covariates_are_the_same(group, density, fit, run, tmp_pat
     volume = np.zeros((*group.mask.shape, 12))
     volume[group.mask] = density[1].T
     found = [
-        np.load(fit(files)['model_file'])['beta']
+        load_arrays(fit(files)['model_file'])['beta']
         for files in (None, packed, [write(tmp_path / 'all.nii.gz', volume)])
     ]
     np.testing.assert_array_equal(found[0], found[1])
@@ -182,7 +183,7 @@ def test_p_are_those_of_all_permutations(run, read, read_json, tmp_path):
         **common,
         **test,
     )
-    assert np.load(run(spatial).chunk_file)['counts'].max() >= 1
+    assert load_arrays(run(spatial).chunk_file)['counts'].max() >= 1
 
 
 def test_means_are_not_taken_for_the_covariates(group, density, fit, refuse, run):
