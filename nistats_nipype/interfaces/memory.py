@@ -13,7 +13,7 @@ from ..exceptions import NistatsNipypeError
 _HEADROOM = 1.5
 #: No request is smaller (GB).
 _LEAST_GB = 0.5
-#: MB without data, and bytes for each voxel of the grid, as ``benchmarks/memory.py`` measures
+#: MB without data, and bytes for each voxel of the grid, as ``benchmarks/large.py`` measures
 #: them; those of the first row for interfaces that are not listed.
 _NEEDS = {
     None: (110, 0),
@@ -47,10 +47,8 @@ _NEEDS = {
 }
 #: Bytes for each point of the mask: whole maps, neighbours, and room to sort for each thread.
 _SPATIAL, _SPATIAL_THREAD = 800, 150
-#: Bytes for each figure of a subject, and how many there are at most.
-_FIGURE, _FIGURES = 500_000, 240
-#: Numbers that are worked on at a time: points at most times observations, and numbers at most.
-_FITTED, _RELABELLED, _BLOCK = 16384, 4096, 2**22
+#: Bytes for the figure of each subject that is drawn.
+_FIGURE = 500_000
 #: Bytes for each thread where there are voxelwise covariates: blocks of these and of their bases.
 _VOXELWISE = 2**27
 #: Share of a grid that fits the head which is in the mask, at most.
@@ -136,10 +134,10 @@ def _gather(values):
     from ..images.volumes import count_volumes
 
     maps = [os.fspath(path) for path in values.get('in_files', ())]
-    archives = [path for path in _paths(values) if path.endswith('.npz')]
-    n_loaded = sum(os.path.getsize(path) for path in archives)
+    paths = list(_paths(values))
+    n_loaded = sum(os.path.getsize(path) for path in paths if path.endswith('.npz'))
     n_observations = n_points = n_voxels = 0
-    image = next((path for path in _paths(values) if path.endswith(_IMAGES)), None)
+    image = next((path for path in paths if path.endswith(_IMAGES)), None)
     if image is not None:
         n_voxels = math.prod(open_image(image).shape[:3])
         n_points = math.ceil(_MASKED * n_voxels)
@@ -173,14 +171,17 @@ def _paths(values):
 
 def _sum_up(interface, values, facts):
     """Peak of an interface, in bytes."""
+    from ..stats.engines import POINTS
+    from ..stats.glm import BLOCK, NUMBERS
+
     base, per_voxel = _NEEDS.get(interface, _NEEDS[None])
     n = facts.n_observations
     # What is loaded is copied once, by checks or on the way to the results.
     total = 1e6 * base + per_voxel * facts.n_voxels + 2 * facts.n_loaded
     if interface in ('FitGLM', 'FitMixed', 'FitRobust', 'MeasureInfluence'):
-        total += 20 * facts.n_threads * min(_FITTED * n, _BLOCK)
+        total += 20 * facts.n_threads * min(BLOCK * n, NUMBERS)
     if 'schedule_file' in values:
-        total += 32 * facts.n_threads * min(_RELABELLED * n, _BLOCK)
+        total += 32 * facts.n_threads * min(POINTS * n, NUMBERS)
     if 'covariate_files' in values:
         total += _VOXELWISE * facts.n_threads
     if interface == 'PermuteSpatial':
@@ -188,5 +189,5 @@ def _sum_up(interface, values, facts):
     if interface == 'DrawSchedule':
         total += 8 * values['n_perm'] * n
     if interface == 'PlotSubjects':
-        total += _FIGURE * min(n, _FIGURES)
+        total += _FIGURE * min(n, values['max_subjects'])
     return total

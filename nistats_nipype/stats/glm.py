@@ -10,6 +10,7 @@ from .design import (
     check_contrast,
     check_design,
     check_rows,
+    column_space,
     inestimable_columns,
     pseudo_inverse,
     rank,
@@ -211,6 +212,38 @@ def fit(values, design, *, missing='error', labels=None, groups=None):
                 part = block if len(rows) * len(here) == block.size else block[np.ix_(rows, here)]
                 _fit_block(model, part, rows, where[here], design, inverse, dof)
     return model
+
+
+def blocks_of_patterns(model, design):
+    """Cut the points of a fit that weighs observations into blocks with the same ones.
+
+    Parameters
+    ----------
+    model : MixedFit or RobustFit
+        Its ``dof`` are filled in, and ``pattern`` set to -1 where none are left.
+    design : ndarray of shape (N, P)
+
+    Yields
+    ------
+    rows : ndarray of int
+        Observations.
+    points : ndarray of int
+        At most as many as :func:`split_points` gives.
+    geometry : tuple of ndarray of shape (R, n) and (P, R)
+        Orthonormal basis of their design, and what takes coordinates on it to estimates.
+    """
+    members = points_of_patterns(model.pattern, len(model.patterns))
+    for kept, points in zip(model.patterns, members, strict=True):
+        rows = np.flatnonzero(kept)
+        dof = len(rows) - rank(design[rows])
+        if dof < 1:
+            model.pattern[points] = -1
+            continue
+        model.dof[points] = dof
+        basis = column_space(design[rows])
+        geometry = np.ascontiguousarray(basis.T), pseudo_inverse(design[rows]) @ basis
+        for block in split_points(points, len(rows)):
+            yield rows, block, geometry
 
 
 def _geometry(design, kept):

@@ -11,14 +11,12 @@ from .design import (
     check_contrast,
     check_design,
     check_rows,
-    column_space,
     inestimable_columns,
     pseudo_inverse,
-    rank,
     whitening,
 )
 from .distributions import chi2_to_z, f_to_z, t_to_z, z_to_p
-from .glm import ContrastResult, accumulate, split_points
+from .glm import ContrastResult, accumulate, blocks_of_patterns
 from .missing import check_missing, count_observed, find_patterns, name_of, points_of_patterns
 
 #: How the between-observation variance is estimated; the position is the kernel's code.
@@ -225,21 +223,11 @@ def fit(values, variances, design, *, method='reml', missing='error', labels=Non
         patterns=patterns,
         method=method,
     )
-    jobs = []
     with ThreadPoolExecutor(num_threads) as pool:
-        for kept, points in zip(patterns, points_of_patterns(pattern, len(patterns)), strict=True):
-            rows = np.flatnonzero(kept)
-            dof = len(rows) - rank(design[rows])
-            if dof < 1:
-                pattern[points] = -1
-                continue
-            model.dof[points] = dof
-            basis = column_space(design[rows])
-            geometry = np.ascontiguousarray(basis.T), pseudo_inverse(design[rows]) @ basis
-            jobs += [
-                pool.submit(_fit_block, model, values, variances, rows, block, geometry)
-                for block in split_points(points, len(rows))
-            ]
+        jobs = [
+            pool.submit(_fit_block, model, values, variances, *piece)
+            for piece in blocks_of_patterns(model, design)
+        ]
         for job in jobs:
             job.result()
     return model

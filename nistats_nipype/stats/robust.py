@@ -7,8 +7,8 @@ import numpy as np
 
 from ..exceptions import InputError
 from . import glm
-from .design import check_design, check_rows, column_space, pseudo_inverse, rank
-from .missing import check_missing, count_observed, find_patterns, points_of_patterns
+from .design import check_design, check_rows
+from .missing import check_missing, count_observed, find_patterns
 
 #: Weights fall below 1 from this many scales on: 95% of the efficiency of least squares where
 #: errors are normal (Huber 1964).
@@ -145,21 +145,11 @@ def fit(values, design, *, tuning=TUNING, missing='error', labels=None, num_thre
         n_reduced=np.zeros(n_observations, dtype=np.int64),
         n_weighted=np.zeros(n_observations, dtype=np.int64),
     )
-    jobs = []
     with ThreadPoolExecutor(num_threads) as pool:
-        for kept, points in zip(patterns, points_of_patterns(pattern, len(patterns)), strict=True):
-            rows = np.flatnonzero(kept)
-            dof = len(rows) - rank(design[rows])
-            if dof < 1:
-                pattern[points] = -1
-                continue
-            model.dof[points] = dof
-            basis = column_space(design[rows])
-            geometry = np.ascontiguousarray(basis.T), pseudo_inverse(design[rows]) @ basis
-            jobs += [
-                pool.submit(_fit_block, model, values, rows, block, geometry, float(tuning))
-                for block in glm.split_points(points, len(rows))
-            ]
+        jobs = [
+            pool.submit(_fit_block, model, values, *piece, float(tuning))
+            for piece in glm.blocks_of_patterns(model, design)
+        ]
         for job in jobs:
             # In their order, so that sums over points do not depend on threads.
             rows, weight_sum, n_reduced, n_weighted = job.result()
