@@ -180,6 +180,8 @@ class _MakeReportOutputSpec(TraitedSpec):
 class MakeReport(SimpleInterface):
     """Make the HTML report of an analysis: one file, opened by any browser, offline.
 
+    In a workflow, the report shows the nodes as they have run by then: status, time and memory.
+
     Examples
     --------
     >>> MakeReport(title='Left against right button press').inputs.fwhm_mm
@@ -194,6 +196,7 @@ class MakeReport(SimpleInterface):
         from ..viz.estimators import describe_weights
         from ..viz.prose import methods_text
         from ..viz.report import DesignSection, GroupSection, render_report
+        from .record import summarize_run
         from .sink import software_versions
 
         inputs = self.inputs
@@ -233,6 +236,7 @@ class MakeReport(SimpleInterface):
             methods=methods_text(model, preparation, tests, versions, joint),
             provenance={**inputs.execution, **versions},
             findings=findings,
+            run=summarize_run(runtime.cwd),
         )
         return runtime
 

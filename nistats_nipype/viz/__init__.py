@@ -12,6 +12,7 @@ from .report import (
     HeterogeneitySection,
     render_report,
 )
+from .run import RunSection
 
 __all__ = [
     'ContrastSection',
@@ -19,6 +20,7 @@ __all__ = [
     'Figure',
     'GroupSection',
     'HeterogeneitySection',
+    'RunSection',
     'plot_coverage',
     'plot_design',
     'plot_glass_brain',

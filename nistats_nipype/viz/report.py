@@ -50,6 +50,7 @@ _HEADERS = {
     'n_lost': 'Lost voxels',
     'percent_lost': 'Lost (%)',
     'n_sole_loss': 'Lost by this map alone',
+    'memory_gb': 'memory (GB)',
 }
 
 
@@ -186,6 +187,7 @@ def render_report(
     provenance,
     heterogeneity=None,
     findings=None,
+    run=None,
 ):
     """Write the report of a group analysis as one self-contained HTML file.
 
@@ -212,6 +214,8 @@ def render_report(
     findings : list of dict, optional
         What checks found, each with ``severity`` ('error', 'warning' or 'note'), ``where``,
         ``problem``, ``advice`` and ``code``; without it the report does not speak of checks.
+    run : RunSection, optional
+        The workflow as it ran.
 
     Returns
     -------
@@ -253,6 +257,8 @@ def render_report(
         methods=methods,
         provenance=provenance,
         findings=findings,
+        run=run,
+        run_table=_make_table(run and run.table, 'nodes'),
     )
     with atomic_path(os.path.abspath(out_file)) as partial:
         partial.write_text(content, encoding='utf-8')
