@@ -1,9 +1,9 @@
 """Permutation of robust regression and of models with known variances, refitted every time.
 
 No residuals of the nuisance are moved: those of observations with variances of their own are not
-exchangeable with these, and those of a robust fit depend on weights. What is left are the tests
-that relabelling makes exact whatever the statistic. If observations are symmetric about 0 under
-the null hypothesis, their signs are flipped, each keeping its variance; if they and their variances
+exchangeable, and those of a robust fit depend on weights. What is left are the tests that
+relabelling makes exact whatever the statistic. If observations are symmetric about 0 under the
+null hypothesis, their signs are flipped, each keeping its variance; if they and their variances
 are exchangeable as pairs, the pairs are permuted, an intercept being the only nuisance.
 """
 

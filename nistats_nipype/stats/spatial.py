@@ -147,11 +147,12 @@ def permute_spatial(
     Notes
     -----
     All are computed on t or F; with variance groups on the normal scores of v or G; or on
-    pseudo-t; with fixed effects on z or chi-squared. With two sides, positive and negative points never join, and the maximum is taken
-    over both sides. The mass is the sum of these values over the cluster, as in FSL and PALM.
+    pseudo-t; with fixed effects on z or chi-squared. With two sides, positive and negative points
+    never join, and the maximum is taken over both sides. The mass is the sum of these values over
+    the cluster, as in FSL and PALM.
 
-    Clusters of t or F, without TFCE, are found from the points beyond the threshold alone;
-    everything else takes whole maps.
+    Clusters of t or F of least squares, without TFCE, are found from the points beyond the
+    threshold alone; everything else takes whole maps.
     """
     _check_spatial(threshold, tfce)
     graph = check_graph(adjacency, values.shape[1])

@@ -251,9 +251,7 @@ def test_blocks_restrict_what_moves():
     blocks = within_blocks([1, 1, 2, 2, 3, 3])
     schedule = draw_schedule(design, contrast, blocks=blocks)
     points = range(0, V, 3)
-    chunk = permute(
-        VALUES[:, points], design, contrast, schedule, model=make_model('dl', points)
-    )
+    chunk = permute(VALUES[:, points], design, contrast, schedule, model=make_model('dl', points))
     stats = []
     for swaps in itertools.product([0, 1], repeat=3):
         order = np.arange(N) ^ np.repeat(swaps, 2)
