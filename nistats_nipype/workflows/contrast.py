@@ -15,6 +15,7 @@ from ..interfaces import (
     SummarizeContrast,
     TableClusters,
     Threshold,
+    ViewImg,
 )
 from .influence import add_influence
 from .levels import check_levels, check_reach
@@ -210,11 +211,14 @@ def init_contrast_wf(
     title = f'{contrast_name}: z, p < {alpha_uncorrected:g} uncorrected'
     _add_threshold(workflow, 'uncorrected', title, method='fpr', alpha=alpha_uncorrected, **shape)
     plot_slices = make_node(PlotStatMap(title=title, label='z'), name='plot_slices')
+    view = make_node(ViewImg(title=title, label='z'), name='view_img')
     workflow.connect([
         (workflow.get_node('threshold_uncorrected'), plot_slices, [
             ('thresholded_file', 'in_file'),
         ]),
         (plot_slices, summarize, [('figure_file', 'slices_figure_file')]),
+        (workflow.get_node('threshold_uncorrected'), view, [('thresholded_file', 'in_file')]),
+        (view, summarize, [('viewer_file', 'viewer_file')]),
     ])  # fmt: skip
     if n_perm:
         test = {
