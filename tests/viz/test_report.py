@@ -355,7 +355,7 @@ def test_viewers_are_embedded_and_share_their_parts(render, content, tmp_path):
     found = json.loads(holder['text'])
     assert [''.join(found['parts'][i] for i in order) for order in found['pages']] == pages
     assert page.source.count('QUJD' * 1000) == 1
-    with pytest.raises(InputError, match='missing.html'):
+    with pytest.raises(InputError, match=r'missing\.html'):
         render(contrasts=[sections[0]._replace(viewer=tmp_path / 'missing.html')])
 
 
