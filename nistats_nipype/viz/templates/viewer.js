@@ -1,6 +1,11 @@
 // Wraps brainsprite, the script of nilearn's viewer, which stands above; nilearn's call of it
 // stands below.
 const drawBrain = brainsprite;
+// Values are read back from single pixels, for which browsers have another kind of canvas.
+const { getContext } = HTMLCanvasElement.prototype;
+HTMLCanvasElement.prototype.getContext = function (kind) {
+  return getContext.call(this, kind, { willReadFrequently: true });
+};
 brainsprite = function (options) {
   const axes = ['X', 'Y', 'Z'];
   // brainsprite counts voxels from 1 in the affine, from 0 elsewhere.
