@@ -39,12 +39,10 @@ def value_at(report, place, contrast='mean'):
     return data[tuple(index)], step + 0.05
 
 
-def rows_of(page, column, table=0):
-    """Values of a column in the order of the page."""
-    return page.locator('table').nth(table).evaluate(
-        '(table, i) => [...table.tBodies[0].rows].map((row) => Number(row.cells[i].dataset.value))',
-        column,
-    )  # fmt: skip
+def rows_of(page, column):
+    """Values of a column of the first table, in the order of the page."""
+    cells = page.locator('table').first.locator(f'tbody tr > :nth-child({column + 1})')
+    return cells.evaluate_all('(cells) => cells.map((cell) => Number(cell.dataset.value))')
 
 
 def test_whole_page_opens_without_a_network(open_report, open_viewer, report):
