@@ -1,5 +1,6 @@
 """Pictures of workflow graphs as SVG, without any other program."""
 
+import re
 from collections import Counter
 from xml.sax.saxutils import escape, quoteattr
 
@@ -12,38 +13,54 @@ _LINE, _MARGIN = 15, 9
 #: Of the font, at 12 and 11 pixels; generous, because fonts differ.
 _CHARACTER, _SMALL_CHARACTER = 7.2, 6.4
 _TOP = 34
+#: In light and in dark.
+_COLORS = {
+    'paper': ('#ffffff', '#161b22'),
+    'ink': ('#1c2430', '#e8ecf1'),
+    'muted': ('#526071', '#a9b4c1'),
+    'line': ('#6b7785', '#8b97a5'),
+    'box': ('#eef2f6', '#242d38'),
+    'level0': ('#fff6cc', '#3a3413'),
+    'level1': ('#dde9fb', '#1c3049'),
+    'level2': ('#fbe0e0', '#43232a'),
+    'level3': ('#dcf2df', '#1d3a26'),
+    'done': ('#d3f0dc', '#1b4429'),
+    'earlier': ('#dbe7f7', '#223a57'),
+    'failed': ('#f9d3cf', '#5c211c'),
+    'unfinished': ('#fbe8bd', '#4f3d10'),
+    'alarm': ('#b3261e', '#ff8a80'),
+}
 _STYLE = """
-.workflow-graph { --paper: #ffffff; --ink: #1c2430; --muted: #526071; --line: #6b7785;
-  --box: #eef2f6; --edge: #6b7785; --l0: #fff6cc; --l1: #dde9fb; --l2: #fbe0e0; --l3: #dcf2df;
-  --done: #d3f0dc; --earlier: #dbe7f7; --failed: #f9d3cf; --unfinished: #fbe8bd;
-  --not-run: #ffffff; --alarm: #b3261e; color-scheme: light dark;
-  font-family: system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif; }
-@media (prefers-color-scheme: dark) { .workflow-graph { --paper: #161b22; --ink: #e8ecf1;
-  --muted: #a9b4c1; --line: #8b97a5; --box: #242d38; --edge: #8b97a5; --l0: #3a3413;
-  --l1: #1c3049; --l2: #43232a; --l3: #1d3a26; --done: #1b4429; --earlier: #223a57;
-  --failed: #5c211c; --unfinished: #4f3d10; --not-run: #161b22; --alarm: #ff8a80; } }
-.workflow-graph .paper { fill: var(--paper); }
-.workflow-graph text { fill: var(--ink); font-size: 12px; }
+svg.workflow-graph:root { color-scheme: light dark; }
+.workflow-graph { font-family: system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
+.workflow-graph .paper { fill: @paper; }
+.workflow-graph text { font-size: 12px; fill: @ink; }
 .workflow-graph .heading { font-size: 15px; font-weight: 600; }
-.workflow-graph .small { font-size: 11px; fill: var(--muted); }
-.workflow-graph .title { paint-order: stroke; stroke: var(--paper); stroke-width: 4; }
-.workflow-graph .note { font-size: 11px; fill: var(--ink); }
-.workflow-graph .box { fill: var(--box); stroke: var(--line); }
-.workflow-graph .frame { fill: var(--ink); fill-opacity: .035; stroke: var(--line); }
+.workflow-graph .small { font-size: 11px; fill: @muted; }
+.workflow-graph .note { font-size: 11px; }
+.workflow-graph .title { paint-order: stroke; stroke-width: 4; stroke: @paper; }
+.workflow-graph .box { fill: @box; stroke: @line; }
+.workflow-graph .frame { fill-opacity: .035; fill: @ink; stroke: @line; }
 .workflow-graph .identity .box { stroke-dasharray: 2 2; }
-.workflow-graph .edge { fill: none; stroke: var(--edge); stroke-opacity: .75; }
-.workflow-graph .edge:hover { stroke: var(--ink); stroke-opacity: 1; stroke-width: 2; }
-.workflow-graph .arrow { fill: var(--edge); }
-.workflow-graph .level-0 .box { fill: var(--l0); }
-.workflow-graph .level-1 .box { fill: var(--l1); }
-.workflow-graph .level-2 .box { fill: var(--l2); }
-.workflow-graph .level-3 .box { fill: var(--l3); }
-.workflow-graph .done .box { fill: var(--done); }
-.workflow-graph .earlier .box { fill: var(--earlier); }
-.workflow-graph .failed .box { fill: var(--failed); stroke: var(--alarm); stroke-width: 3; }
-.workflow-graph .unfinished .box { fill: var(--unfinished); stroke-dasharray: 8 3; }
-.workflow-graph .not-run .box { fill: var(--not-run); stroke-dasharray: 3 3; }
+.workflow-graph .edge { fill: none; stroke-opacity: .75; stroke: @line; }
+.workflow-graph .edge:hover { stroke-opacity: 1; stroke-width: 2; stroke: @ink; }
+.workflow-graph .arrow { fill: @line; }
+.workflow-graph .level-0 .box { fill: @level0; }
+.workflow-graph .level-1 .box { fill: @level1; }
+.workflow-graph .level-2 .box { fill: @level2; }
+.workflow-graph .level-3 .box { fill: @level3; }
+.workflow-graph .done .box { fill: @done; }
+.workflow-graph .earlier .box { fill: @earlier; }
+.workflow-graph .failed .box { stroke-width: 3; fill: @failed; stroke: @alarm; }
+.workflow-graph .unfinished .box { stroke-dasharray: 8 3; fill: @unfinished; }
+.workflow-graph .not-run .box { stroke-dasharray: 3 3; fill: @paper; }
 """
+# Programs that know only one scheme take the first value, and skip the second.
+_STYLE = re.sub(
+    r'(fill|stroke): @(\w+);',
+    lambda found: '{0}: {1}; {0}: light-dark({1}, {2});'.format(found[1], *_COLORS[found[2]]),
+    _STYLE,
+)
 
 
 def draw_svg(graph):
@@ -85,14 +102,15 @@ def draw_svg(graph):
         layout.size[0], _width(graph.name, 9.5) + 24, *(_width(text, 6.4) + 24 for text in legend)
     )
     total = layout.size[1] + _TOP + _LINE * len(legend) + (8 if legend else 0)
+    name = 'graph-of-' + re.sub(r'[^\w-]', '', graph.name)  # a page can have several
     parts = [
         '<svg xmlns="http://www.w3.org/2000/svg" class="workflow-graph" role="group" '
-        'aria-labelledby="workflow-graph-title workflow-graph-description" '
+        f'aria-labelledby="{name}-title {name}-description" '
         f'viewBox="0 0 {width} {total}" width="{width}" height="{total}">',
-        f'<title id="workflow-graph-title">Workflow {escape(graph.name)}</title>',
-        f'<desc id="workflow-graph-description">{escape(_describe(graph))}</desc>',
+        f'<title id="{name}-title">Workflow {escape(graph.name)}</title>',
+        f'<desc id="{name}-description">{escape(_describe(graph))}</desc>',
         f'<style>{_STYLE}</style>',
-        '<defs><marker id="workflow-graph-arrow" viewBox="0 0 8 8" refX="8" refY="4" '
+        f'<defs><marker id="{name}-arrow" viewBox="0 0 8 8" refX="8" refY="4" '
         'markerWidth="7" markerHeight="7" orient="auto"><path class="arrow" d="M0 0L8 4L0 8z"/>'
         '</marker></defs>',
         f'<rect class="paper" width="{width}" height="{total}"/>',
@@ -104,7 +122,7 @@ def draw_svg(graph):
         f'width="{width}" height="{height}" rx="8"/>'
         for frame, (x, y, width, height) in layout.frames.items()
     ]
-    parts += [_draw_edge(edge, layout.lines[edge]) for edge in graph.edges]
+    parts += [_draw_edge(edge, layout.lines[edge], name) for edge in graph.edges]
     parts += [
         f'<text class="small title" x="{x + 9}" y="{y + 15}">{escape(frame[-1])}</text>'
         for frame, (x, y, _, _) in layout.frames.items()
@@ -150,7 +168,7 @@ def _describe(graph):
     return text
 
 
-def _draw_edge(edge, points):
+def _draw_edge(edge, points, name):
     """Draw a line: bends between layers, with vertical ends, and straight through layers."""
     (x, y), *_ = points
     path = [f'M{x} {y}']
@@ -161,7 +179,7 @@ def _draw_edge(edge, points):
     source, target = map(quoteattr, edge)
     return (
         f'<path class="edge" data-source={source} data-target={target} d="{"".join(path)}" '
-        f'marker-end="url(#workflow-graph-arrow)"><title>{escape(edge[0])} → {escape(edge[1])}'
+        f'marker-end="url(#{name}-arrow)"><title>{escape(edge[0])} → {escape(edge[1])}'
         '</title></path>'
     )
 
