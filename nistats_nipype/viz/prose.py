@@ -1,6 +1,6 @@
 """Results and methods in words, from the metadata of the steps."""
 
-from .estimators import describe_dof, describe_estimator
+from .estimators import describe_dof, describe_estimator, describe_refits
 
 _RELABELLING = {
     'exchangeable': 'permutations of the observations',
@@ -342,11 +342,12 @@ def _test_text(entry):
         'chi2': f'chi-squared({test.get("DegreesOfFreedomEffect")}).',
     }.get(name, f'{name}({dof}).{_VARIANCES.get(name, "")}')
     if permutation:
+        method = permutation.get('PermutationMethod', 'freedman-lane')
         text += (
             ' Familywise error over voxels was controlled with the permutation distribution of '
             f'the maximum statistic: {describe_permutation(permutation)} (Winkler et al. 2014, '
             'https://doi.org/10.1016/j.neuroimage.2014.01.060), with '
-            f'{_RELABELLED[permutation.get("PermutationMethod", "freedman-lane")]}.'
+            f'{describe_refits(permutation) or _RELABELLED[method]}.'
         )
         if permutation.get('VarianceFWHM'):
             text += (
