@@ -137,3 +137,27 @@ def test_regression(tmp_path):
     assert answer['peak']['slope'] == pytest.approx(estimate[1], rel=1e-6)
     assert answer['peak']['error'] == pytest.approx(error, rel=1e-6)
     assert answer['peak']['t'] == pytest.approx(estimate[1] / error, rel=1e-4)
+
+
+@pytest.mark.slow
+def test_scatter_gather(tmp_path):
+    script = '07_slurm_scatter_gather.py'
+    arguments = ('--resolution', '4', '--n-perm', '199', '--n-chunks', '3')
+    answer = run(script, *arguments, cwd=tmp_path, plugin='MultiProc')
+    assert answer['plugin'] == 'MultiProc'
+    assert len(answer['compared']) == 10
+    first, second = (
+        tmp_path / 'out' / name / 'permutation_wf' / 'merge_permutations'
+        for name in ('scattered', 'single')
+    )
+    # A line for the header, and one for the observed labelling.
+    assert (first / 'null.tsv').read_text().count('\n') == 199 + 2
+    for name in ('p_fwe.nii.gz', 'null.tsv', 'permutation.json'):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+    t = nib.load(first / 'stat.nii.gz')
+    found = nib.load(first / 'p_fwe.nii.gz').get_fdata() <= 0.05
+    # The left hand moves the right hemisphere, and the right hand the left one.
+    x = t.affine[0, 3] + t.affine[0, 0] * np.indices(t.shape)[0]
+    high = (np.indices(t.shape)[2] * t.affine[2, 2] + t.affine[2, 3]) > 30
+    assert found.sum() > 300
+    assert (np.sign(t.get_fdata()) == np.sign(x))[found & high & (np.abs(x) > 15)].all()
