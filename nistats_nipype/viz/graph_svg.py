@@ -31,29 +31,29 @@ _COLORS = {
     'alarm': ('#b3261e', '#ff8a80'),
 }
 _STYLE = """
-svg.workflow-graph:root { color-scheme: light dark; }
-.workflow-graph { font-family: system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-.workflow-graph .paper { fill: @paper; }
-.workflow-graph text { font-size: 12px; fill: @ink; }
-.workflow-graph .heading { font-size: 15px; font-weight: 600; }
-.workflow-graph .small { font-size: 11px; fill: @muted; }
-.workflow-graph .note { font-size: 11px; }
-.workflow-graph .title { paint-order: stroke; stroke-width: 4; stroke: @paper; }
-.workflow-graph .box { fill: @box; stroke: @line; }
-.workflow-graph .frame { fill-opacity: .035; fill: @ink; stroke: @line; }
-.workflow-graph .identity .box { stroke-dasharray: 2 2; }
-.workflow-graph .edge { fill: none; stroke-opacity: .75; stroke: @line; }
-.workflow-graph .edge:hover { stroke-opacity: 1; stroke-width: 2; stroke: @ink; }
-.workflow-graph .arrow { fill: @line; }
-.workflow-graph .level-0 .box { fill: @level0; }
-.workflow-graph .level-1 .box { fill: @level1; }
-.workflow-graph .level-2 .box { fill: @level2; }
-.workflow-graph .level-3 .box { fill: @level3; }
-.workflow-graph .done .box { fill: @done; }
-.workflow-graph .earlier .box { fill: @earlier; }
-.workflow-graph .failed .box { stroke-width: 3; fill: @failed; stroke: @alarm; }
-.workflow-graph .unfinished .box { stroke-dasharray: 8 3; fill: @unfinished; }
-.workflow-graph .not-run .box { stroke-dasharray: 3 3; fill: @paper; }
+svg.graph-of-workflow:root { color-scheme: light dark; }
+.graph-of-workflow { font-family: system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
+.graph-of-workflow .paper { fill: @paper; }
+.graph-of-workflow text { font-size: 12px; fill: @ink; }
+.graph-of-workflow .heading { font-size: 15px; font-weight: 600; }
+.graph-of-workflow .small { font-size: 11px; fill: @muted; }
+.graph-of-workflow .note { font-size: 11px; }
+.graph-of-workflow .title { paint-order: stroke; stroke-width: 4; stroke: @paper; }
+.graph-of-workflow .box { fill: @box; stroke: @line; }
+.graph-of-workflow .frame { fill-opacity: .035; fill: @ink; stroke: @line; }
+.graph-of-workflow .identity .box { stroke-dasharray: 2 2; }
+.graph-of-workflow .edge { fill: none; stroke-opacity: .75; stroke: @line; }
+.graph-of-workflow .edge:hover { stroke-opacity: 1; stroke-width: 2; stroke: @ink; }
+.graph-of-workflow .arrow { fill: @line; }
+.graph-of-workflow .level-0 .box { fill: @level0; }
+.graph-of-workflow .level-1 .box { fill: @level1; }
+.graph-of-workflow .level-2 .box { fill: @level2; }
+.graph-of-workflow .level-3 .box { fill: @level3; }
+.graph-of-workflow .done .box { fill: @done; }
+.graph-of-workflow .earlier .box { fill: @earlier; }
+.graph-of-workflow .failed .box { stroke-width: 3; fill: @failed; stroke: @alarm; }
+.graph-of-workflow .unfinished .box { stroke-dasharray: 8 3; fill: @unfinished; }
+.graph-of-workflow .not-run .box { stroke-dasharray: 3 3; fill: @paper; }
 """
 # Programs that know only one scheme take the first value, and skip the second.
 _STYLE = re.sub(
@@ -81,7 +81,7 @@ def draw_svg(graph):
     --------
     >>> from nistats_nipype.viz.graph import Graph, GraphNode
     >>> draw_svg(Graph('demo_wf', [GraphNode('fit', 'fit', 'FitGLM')], [])).splitlines()[0]
-    '<svg xmlns="http://www.w3.org/2000/svg" class="workflow-graph" role="group" ...
+    '<svg xmlns="http://www.w3.org/2000/svg" class="graph-of-workflow" role="group" ...
     """
     lines = {node.key: _list_lines(node) for node in graph.nodes}
     height = _LINE * max(map(len, lines.values()), default=1) + _MARGIN
@@ -104,7 +104,7 @@ def draw_svg(graph):
     total = layout.size[1] + _TOP + _LINE * len(legend) + (8 if legend else 0)
     name = 'graph-of-' + re.sub(r'[^\w-]', '', graph.name)  # a page can have several
     parts = [
-        '<svg xmlns="http://www.w3.org/2000/svg" class="workflow-graph" role="group" '
+        '<svg xmlns="http://www.w3.org/2000/svg" class="graph-of-workflow" role="group" '
         f'aria-labelledby="{name}-title {name}-description" '
         f'viewBox="0 0 {width} {total}" width="{width}" height="{total}">',
         f'<title id="{name}-title">Workflow {escape(graph.name)}</title>',

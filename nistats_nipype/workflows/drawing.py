@@ -1,6 +1,10 @@
-"""Draw workflows, without Graphviz."""
+"""Draw workflows, without Graphviz.
+
+The factories of this package have such a picture in their documentation.
+"""
 
 from copy import deepcopy
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 from nipype.pipeline import engine as pe
@@ -148,8 +152,6 @@ def describe_workflow(workflow, graph2use='colored'):
     >>> [node.label for node in describe_workflow(init_prepare_wf(), 'exec').nodes]
     ['compute_mask', 'smooth', 'apply_mask']
     """
-    import networkx as nx
-
     if graph2use not in LEVELS:
         raise InputError(
             'The graph of a workflow has no such level of detail.',
@@ -163,7 +165,7 @@ def describe_workflow(workflow, graph2use='colored'):
     # Without the name of the whole; _id tells the nodes of an iterable apart.
     outer = {node: tuple((node._hierarchy or '').split('.')[1:]) for node in drawn.nodes}
     keys = {node: '.'.join((*outer[node], node._id)) for node in drawn.nodes}
-    ordered = list(nx.lexicographical_topological_sort(drawn, key=keys.get))
+    ordered = _order(drawn, keys)
     number = {node: index for index, node in enumerate(ordered)}
     nodes = [
         GraphNode(
@@ -188,6 +190,18 @@ def describe_workflow(workflow, graph2use='colored'):
         [(nodes[source].key, nodes[target].key) for source, target in edges],
         colored=graph2use == 'colored',
     )
+
+
+def _order(drawn, keys):
+    """Order nodes such that edges point forwards, and else by name."""
+    sorter = TopologicalSorter({node: set(drawn.predecessors(node)) for node in drawn.nodes})
+    sorter.prepare()
+    ordered = []
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready(), key=keys.get)
+        sorter.done(*ready)
+        ordered += ready
+    return ordered
 
 
 def _locate(node, outer):
