@@ -68,6 +68,9 @@ def test_mixed_effects(tmp_path):
     assert answer['planted'] > 0.85
 
 
+EFFECTS = 'maps/sub-*/*_stat-effect_statmap.nii.gz'
+
+
 def sphere(image, centre, radius):
     """Voxels of an image within a distance of a point, in mm."""
     places = np.moveaxis(np.indices(image.shape), 0, -1) @ image.affine[:3, :3].T
@@ -161,3 +164,27 @@ def test_scatter_gather(tmp_path):
     high = (np.indices(t.shape)[2] * t.affine[2, 2] + t.affine[2, 3]) > 30
     assert found.sum() > 300
     assert (np.sign(t.get_fdata()) == np.sign(x))[found & high & (np.abs(x) > 15)].all()
+
+
+@pytest.mark.slow
+def test_single_interface(tmp_path):
+    answer = run('08_single_interface.py', cwd=tmp_path)
+    assert answer['named'] == ['sub-05', 'sub-11']
+    # Of the maps that the script has analysed, these differ from the simulated ones.
+    group = simulate_group(tmp_path / 'whole', n_subjects=16, resolution_mm=4, hole_fraction=0.0)
+    differ = [
+        path.parent.name
+        for path, whole in zip(
+            sorted((tmp_path / 'out').glob(EFFECTS)), group.effect_files, strict=True
+        )
+        if not np.array_equal(nib.load(path).get_fdata(), nib.load(whole).get_fdata())
+    ]
+    assert differ == answer['named']
+    planted = nib.load(group.truth_file).get_fdata()
+    strong = np.abs(planted) > 0.5
+    assert answer['everybody']['found'] < answer['checked']['found'] / 2
+    for name, least in {'everybody': 0.0, 'checked': 0.8}.items():
+        (z_file,) = (tmp_path / 'out' / 'work' / f'fit_{name}').glob('z.nii.gz')
+        z = nib.load(z_file).get_fdata()
+        assert (z[strong] != 0).mean() > least
+        assert (np.sign(z) == np.sign(planted))[strong & (z != 0)].all()
