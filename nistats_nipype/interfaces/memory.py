@@ -40,6 +40,7 @@ _NEEDS = {
     'PlotGlassBrain': (250, 20),
     'PlotSubjects': (250, 20),
     'PlotStatMap': (330, 20),
+    'ViewImg': (400, 60),
     'PlotCoverage': (330, 20),
     'PlotDesign': (140, 0),
     'PlotNull': (140, 0),
