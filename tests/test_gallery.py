@@ -1,6 +1,7 @@
 """The scripts of the gallery run as they stand, on simulated data."""
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +83,12 @@ FRONTAL, OCCIPITAL = (38, 36, 26), (2, -84, 4)
 CORE, REACH = 9, 20
 
 
+def n_possible(folder):
+    """How many relabellings there are, as the only test below a folder says."""
+    (metadata,) = folder.rglob('permutation.json')
+    return int(json.loads(metadata.read_text())['NumberOfPossibleRelabellings'])
+
+
 @pytest.mark.slow
 def test_paired(tmp_path):
     answer = run('04_paired.py', '--n-perm', '199', cwd=tmp_path, n_pictures=3)
@@ -92,6 +99,9 @@ def test_paired(tmp_path):
         (p_file,) = (tmp_path / 'out' / 'work' / f'{name}_wf').rglob('p_fwe.nii.gz')
         p = nib.load(p_file)
         found[name] = p.get_fdata() <= 0.05
+    # Each subject's maps change places or not; without pairs, 20 of 40 maps are "on".
+    assert n_possible(tmp_path / 'out' / 'work' / 'paired_wf') == 2**20
+    assert n_possible(tmp_path / 'out' / 'work' / 'unpaired_wf') == math.comb(40, 20)
     assert found['paired'][sphere(p, FRONTAL, CORE)].mean() > 0.8
     # 6 mm of smoothing spread it by a voxel or two; a response that does not change is not found.
     assert not found['paired'][~sphere(p, FRONTAL, REACH + 8)].any()
@@ -114,6 +124,11 @@ def test_repeated_measures(tmp_path):
         for region in regions:
             places[contrast, region] = np.median(z[sphere(p, region, CORE)])
             assert found[sphere(p, region, CORE)].mean() > 0.8
+        # Three conditions of each subject change places.
+        assert (
+            n_possible(tmp_path / 'out' / 'work' / 'second_level_wf' / f'contrast_{contrast}_wf')
+            == 6**20
+        )
         far = np.all([~sphere(p, region, REACH + 8) for region in regions], axis=0)
         assert not found[far].any()
     assert [name for name, z in places.items() if z < 0] == [('load2vs1', OCCIPITAL)]
