@@ -11,7 +11,7 @@ from nipype.interfaces.base import (
     traits,
 )
 
-from .loaders import VOXELWISE, load_contrast, load_design, voxelwise_columns
+from .loaders import load_contrast, load_design
 from .schedule import load_schedule
 from .voxelwise import COVARIATE_FILES, load_covariates
 
@@ -107,6 +107,7 @@ def load_request(inputs):
     -------
     Request
     """
+    from ..designs.covariates import VOXELWISE, voxelwise_columns
     from ..images.observations import load_observations
 
     files = inputs.get_traitsfree().get('covariate_files')
@@ -153,6 +154,8 @@ def _load_chunk(inputs, schedule, space):
 
 def measured_covariates(inputs):
     """What the metadata say of voxelwise covariates: nothing where there are none."""
+    from ..designs.covariates import voxelwise_columns
+
     if not isdefined(inputs.covariate_files):
         return {}
     design = load_design(inputs.design_file, voxelwise=True)
