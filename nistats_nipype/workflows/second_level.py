@@ -8,7 +8,7 @@ from nipype.pipeline import engine as pe
 from ..interfaces import DefineVarianceGroups, MakeReport
 from .checks import add_checks, connect_findings
 from .contrasts import add_contrasts
-from .covariates import add_voxelwise, check_covariates, get_design
+from .covariates import add_voxelwise, check_covariates
 from .design import make_design_node
 from .influence import check_influence
 from .joint import add_joint, list_joint
@@ -337,7 +337,7 @@ def init_second_level_wf(
                            ('outputnode.mask_file', 'mask_file')]),
         (build_design, fit, [('design_file', 'design_file')]),
         (prepare_wf, outputnode, [(f'outputnode.{field}', field) for field in _PREPARED]),
-        (get_design(workflow), outputnode, [('design_file', 'design_file')]),
+        (fit if covariates else build_design, outputnode, [('design_file', 'design_file')]),
         (fit, outputnode, [('model_file', 'model_file'),
                            ('n_file', 'n_file')]),
         (list_sections, report, [('out', 'section_files')]),
