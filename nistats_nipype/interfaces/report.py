@@ -157,6 +157,9 @@ class _MakeReportInputSpec(BaseInterfaceInputSpec):
     subjects_figure_file = File(exists=True, desc='figure of all subjects')
     coverage_figure_file = File(exists=True, desc='figure of the coverage')
     fwhm_mm = traits.Float(0.0, usedefault=True, desc='FWHM of the smoothing in mm, for the text')
+    covariate_fwhm_mm = traits.Float(
+        0.0, usedefault=True, desc='that of maps of voxelwise covariates in mm, for the text'
+    )
     mask_method = traits.Enum(
         'given',
         'intersection',
@@ -208,7 +211,9 @@ class MakeReport(SimpleInterface):
         joint = inputs.contrasts_metadata_file
         joint = load_json(joint) if isdefined(joint) else None
         design = load_table(inputs.design_file)
-        preparation = {'fwhm_mm': inputs.fwhm_mm, 'mask_method': inputs.mask_method}
+        preparation = {
+            name: getattr(inputs, name) for name in ('fwhm_mm', 'covariate_fwhm_mm', 'mask_method')
+        }
         versions, findings = software_versions(), self._findings()
         tests = [
             {'test': section['metadata']['contrast'], **section['metadata']}
