@@ -18,7 +18,9 @@ from .plot import (
     PlotNull,
     PlotStatMap,
     PlotSubjects,
+    PlotSurface,
 )
+from .plot_values import PlotEffectSize, PlotPeaks
 from .prepare import ApplyMask, AverageMaps, ComputeMask, Smooth
 from .report import MakeReport, SummarizeContrast
 from .robust import FitRobust
@@ -62,11 +64,14 @@ __all__ = [
     'PermuteSpatial',
     'PlotCoverage',
     'PlotDesign',
+    'PlotEffectSize',
     'PlotGlassBrain',
     'PlotInfluence',
     'PlotNull',
+    'PlotPeaks',
     'PlotStatMap',
     'PlotSubjects',
+    'PlotSurface',
     'ReadDesign',
     'SelectMaps',
     'SimulateGroup',

@@ -22,6 +22,7 @@ _PARTS = (
     'permutation',
     'spatial',
     'influence',
+    'peaks',
 )
 _FIGURES = {
     'fwe_figure_file': 'z where the FWE-corrected p passes',
@@ -51,6 +52,10 @@ class _SummarizeContrastInputSpec(BaseInterfaceInputSpec):
     fwe_figure_file = File(exists=True, desc='z where corrected p passes, on a glass brain')
     cor_z_figure_file = File(exists=True, desc='z of the corrected p, on a glass brain')
     null_figure_file = File(exists=True, desc='null distribution')
+    surface_figure_file = File(exists=True, desc='z at uncorrected p, on the cortex')
+    effect_size_figure_file = File(exists=True, desc='effect against z')
+    peaks_figure_file = File(exists=True, desc='values of the maps at the peaks')
+    peaks_metadata_file = File(exists=True, desc='metadata of the values at the peaks (JSON)')
     influence_figure_file = File(exists=True, desc='the peak without each of the maps')
     influence_metadata_file = File(exists=True, desc='metadata of the influence (JSON)')
     spatial_metadata_file = File(exists=True, desc='metadata of cluster and TFCE inference (JSON)')

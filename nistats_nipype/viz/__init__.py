@@ -1,8 +1,10 @@
 """Figures and the HTML report, from maps, tables and arrays."""
 
+from .effects import plot_effect_size
 from .group import plot_coverage, plot_subjects
 from .influence import plot_influence
 from .maps import plot_glass_brain, plot_stat_map
+from .peaks import Panel, plot_peaks
 from .plots import plot_design, plot_null
 from .report import (
     ContrastSection,
@@ -12,6 +14,7 @@ from .report import (
     HeterogeneitySection,
     render_report,
 )
+from .surface import plot_surface
 
 __all__ = [
     'ContrastSection',
@@ -19,12 +22,16 @@ __all__ = [
     'Figure',
     'GroupSection',
     'HeterogeneitySection',
+    'Panel',
     'plot_coverage',
     'plot_design',
+    'plot_effect_size',
     'plot_glass_brain',
     'plot_influence',
     'plot_null',
+    'plot_peaks',
     'plot_stat_map',
     'plot_subjects',
+    'plot_surface',
     'render_report',
 ]

@@ -344,7 +344,10 @@ def init_second_level_wf(
             (groups, contrast_wf, [
                 ('variance_groups_file', 'inputnode.variance_groups_file'),
             ]),
-            (build_design, contrast_wf, [('design_file', 'inputnode.design_file')]),
+            (build_design, contrast_wf, [
+                ('design_file', 'inputnode.design_file'),
+                ('metadata_file', 'inputnode.design_metadata_file'),
+            ]),
             (fit_glm, contrast_wf, [('model_file', 'inputnode.model_file'),
                                     ('metadata_file', 'inputnode.model_metadata_file')]),
             (contrast_wf, list_sections, [('outputnode.section_file', f'in{index}')]),
