@@ -181,12 +181,36 @@ def _group_rows(matrix, shown, factors, references):
     if not coded:
         return np.zeros(len(matrix), dtype=int), ['']
     patterns, groups = np.unique(matrix[:, coded], axis=0, return_inverse=True)
-    # In the order of the columns, the one without a column first.
-    order = np.lexsort((*-patterns.T[::-1], patterns.any(axis=1)))
-    place = np.empty(len(order), dtype=int)
-    place[order] = np.arange(len(order))
-    names = [_name_group(patterns[row], [factors[j] for j in coded], references) for row in order]
-    return place[groups.ravel()], names
+    coding = [factors[j] for j in coded]
+    levels = [_levels_of(pattern, coding) for pattern in patterns]
+    columns = {name: [each.get(name) or '' for each in coding] for name in levels[0]}
+    plain = [name for name, found in columns.items() if not any(found)]
+
+    def place_of(row):
+        # In the order of the columns; of a factor, the level without a column first.
+        last = plain if len(plain) > 1 else ()
+        without = {name: len(coded) if name in last else -1 for name in columns}
+        return [
+            without[name] if level is None else columns[name].index(level)
+            for name, level in levels[row].items()
+        ]
+
+    def name_of(row):
+        parts = []
+        for name, level in levels[row].items():
+            if name not in plain:
+                known = references.get(name, f'other {name}')
+                parts.append(known if level is None else level)
+            elif len(plain) == 1:
+                value = patterns[row][[each == {name: None} for each in coding]].sum()
+                parts.append(f'{name} = {value:g}')
+            elif level is not None:
+                parts.append(name)
+        return ', '.join(parts) or 'other'
+
+    order = sorted(range(len(levels)), key=place_of)
+    names = [name_of(row) for row in order]
+    return np.argsort(order)[groups.ravel()], names
 
 
 def _factors_of(name):
@@ -215,7 +239,7 @@ def _is_coded(values, factors):
 
 
 def _join_indicators(matrix, names, shown, constant):
-    """Add the groups that columns of 0 and 1 leave out, of designs whose columns have no levels."""
+    """Add columns of 0 and 1, without levels in their names, that exclude those shown."""
     plain = [
         j
         for j, name in enumerate(names)
@@ -230,19 +254,17 @@ def _join_indicators(matrix, names, shown, constant):
     return joined
 
 
-def _name_group(row, factors, references):
-    """Name a group by the values of the columns that code it.
+def _levels_of(pattern, coding):
+    """Level of each factor by the columns that code a group; None: the one without a column.
 
-    >>> _name_group(np.array([0.0, 1.0]), [{'group': 'b'}, {'group': 'c'}], {'group': 'a'})
-    'c'
-    >>> _name_group(np.array([0.0, 1.0]), [{'group': 'b'}, {'sex': 'm'}], {})
-    'other group, m'
+    >>> _levels_of(np.array([0.0, 1.0]), [{'group': 'b'}, {'group': 'c'}])
+    {'group': 'c'}
+    >>> _levels_of(np.array([0.0, 1.0]), [{'group': 'b'}, {'sex': 'm'}])
+    {'group': None, 'sex': 'm'}
     """
-    levels = {name: None for each in factors for name in each}
-    for value, each in zip(row, factors, strict=True):
+    levels = {name: None for each in coding for name in each}
+    for value, each in zip(pattern, coding, strict=True):
         # In sum coding a product is 1 for the level without a column, too.
-        if value == 1 and (len(each) == 1 or row.min() >= 0):
-            levels |= {name: level or name for name, level in each.items()}
-    return ', '.join(
-        level or references.get(name, f'other {name}') for name, level in levels.items()
-    )
+        if value == 1 and (len(each) == 1 or pattern.min() >= 0):
+            levels |= {name: level or '' for name, level in each.items()}
+    return levels

@@ -100,6 +100,7 @@ class _PlotPeaksInputSpec(_FigureInputSpec):
         traits.Either(File(exists=True), traits.List(File(exists=True))),
         desc=f'the voxelwise covariates, in the order of their columns: {COVARIATE_FILES}',
     )
+    statistic = traits.Str('z', usedefault=True, desc='name of the statistic in the tables')
     max_peaks = traits.Range(low=1, value=6, usedefault=True, desc='peaks drawn at most')
     zero_is_missing = traits.Bool(
         True, usedefault=True, desc='take exact 0 in a map as missing, as NaN always is'
@@ -136,6 +137,7 @@ class PlotPeaks(_Figure):
         from ..designs.tables import subject_label
         from ..images.files import load_json, save_json, save_table
         from ..images.observations import load_observations
+        from ..stats.design import check_rows
         from ..viz.peaks import plot_peaks
 
         inputs, cwd = self.inputs, Path(runtime.cwd)
@@ -144,6 +146,7 @@ class PlotPeaks(_Figure):
         data = load_observations(
             inputs.in_files, inputs.mask_file, zero_is_missing=inputs.zero_is_missing
         )
+        check_rows(design.to_numpy(), len(data.names))
         names = load_names(inputs.maps_file) if isdefined(inputs.maps_file) else data.names
         about = inputs.design_metadata_file
         display = display_contrast(
@@ -183,16 +186,17 @@ class PlotPeaks(_Figure):
 
     def _panels(self, peaks, data, design, display, names):
         """What is drawn of each peak, and the same as a table."""
+        import numpy as np
         import pandas as pd
 
-        from ..stats.adjusted import adjust_values, mean_interval
+        from ..stats.adjusted import adjust_values, adjusted_means
         from ..viz.peaks import Panel
 
-        covariates = self._covariates(design)
+        covariates, maps = self._covariates(design), data.values  # noqa: PD011
         panels, parts = [], []
         for peak in peaks.to_dict('records'):
             point = _point_at(peak, data.space, self.inputs.mask_file)
-            values = data.values[:, [point]][:, 0].astype(float)
+            values = maps[:, [point]][:, 0].astype(float)
             matrix = design.to_numpy(dtype=float)
             x, held = display.x, display.held.copy()
             for column, each in covariates.items():
@@ -201,17 +205,17 @@ class PlotPeaks(_Figure):
                     x = matrix[:, column]
                 if column in display.removed and display.kind != 'mean':
                     held[:, display.removed.index(column)] = matrix[:, column].mean()
-            adjusted, fitted = adjust_values(values, matrix, display.removed, held)
+            model = (values, matrix, display.removed, held)
+            adjusted, fitted = adjust_values(*model)
             summaries = []
             if display.kind in ('mean', 'groups'):
-                chosen = [adjusted[display.groups == group] for group in range(len(display.names))]
-                summaries = [mean_interval(each) for each in chosen]
+                summaries = adjusted_means(*model, display.groups)
             if display.subjects is not None:
                 # The spread between subjects is not what the test of a difference compares with.
-                summaries = [(mean, float('nan'), float('nan')) for mean, _, _ in summaries]
+                summaries[:, 1:] = np.nan
             place = ', '.join(f'{peak[axis]:.0f}' for axis in ('x_mm', 'y_mm', 'z_mm'))
-            title = f'({place}) mm: z = {peak["peak_stat"]:.2f}'.replace('-', '−')
-            panels.append(Panel(title, adjusted, fitted, summaries, x))
+            title = f'({place}) mm: {self.inputs.statistic} = {peak["peak_stat"]:.2f}'
+            panels.append(Panel(title.replace('-', '−'), adjusted, fitted, summaries, x))
             about = {name: peak[name] for name in ('cluster_id', 'peak', 'x_mm', 'y_mm', 'z_mm')}
             shown = {'file': names, 'value': values, 'adjusted': adjusted, 'fitted': fitted}
             shown['group'] = [display.names[group] for group in display.groups]

@@ -24,16 +24,6 @@ _PARTS = (
     'influence',
     'peaks',
 )
-_FIGURES = {
-    'fwe_figure_file': 'z where the FWE-corrected p passes',
-    'extent_figure_file': 'z where the FWE-corrected p of the cluster extent passes',
-    'mass_figure_file': 'z where the FWE-corrected p of the cluster mass passes',
-    'tfce_figure_file': 'z where the FWE-corrected p of TFCE passes',
-    'cor_z_figure_file': 'z of the FWE-corrected p (cor_z_score)',
-    'uncorrected_figure_file': 'z at the uncorrected threshold',
-    'slices_figure_file': 'z at the uncorrected threshold, on slices of the template',
-    'influence_figure_file': 'the statistic at the peak without each of the maps',
-}
 
 
 class _SummarizeContrastInputSpec(BaseInterfaceInputSpec):
@@ -287,6 +277,7 @@ def _count_warnings(findings):
 
 def _contrast_section(section, joint):
     from ..images.files import load_table
+    from ..viz.captions import FIGURES, describe_figure
     from ..viz.estimators import describe_statistic
     from ..viz.influence import describe_influence
     from ..viz.prose import (
@@ -315,6 +306,11 @@ def _contrast_section(section, joint):
         facts['Influence'] = describe_influence(section['metadata']['influence'])
     if joint:
         facts['Corrected over contrasts'] = describe_joint(joint, test['Contrast'])
+    captions = {
+        name: describe_figure(name, section['metadata'])
+        for name in FIGURES
+        if f'{name}_figure_file' in figures
+    }
     null = figures.get('null_figure_file')
     caption = 'Maximum statistic of every relabelling, with the observed and the critical value'
     return ContrastSection(
@@ -323,9 +319,8 @@ def _contrast_section(section, joint):
         definition=test['ContrastFormula'],
         headline=section['headline'],
         figures=[
-            Figure(figures[name], text, f'{test["Contrast"]}: {text}')
-            for name, text in _FIGURES.items()
-            if name in figures
+            Figure(figures[f'{name}_figure_file'], text, f'{test["Contrast"]}: {text}')
+            for name, text in captions.items()
         ],
         clusters=load_table(section['clusters_file']),
         metadata=facts,

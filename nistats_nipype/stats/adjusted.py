@@ -1,11 +1,11 @@
-"""Values of one point without what other regressors explain of them."""
+"""Values of one point without what other regressors explain of them, and their means."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from ..exceptions import InputError
-from .design import check_design, pseudo_inverse
+from .design import check_design, pseudo_inverse, rank
 
 
 class Adjusted(NamedTuple):
@@ -80,31 +80,52 @@ def adjust_values(values, design, removed, held):
     return Adjusted(adjusted, fitted)
 
 
-def mean_interval(values, level=0.95):
-    """Mean of some values, and its confidence interval by Student's t.
+def adjusted_means(values, design, removed, held, groups, *, level=0.95):
+    """Means of groups as the model has them, and their confidence intervals.
 
     Parameters
     ----------
-    values : array-like of float
-        NaN counts for nothing.
+    values, design, removed, held
+        As of :func:`adjust_values`.
+    groups : array-like of shape (N,), int
+        Group of each observation, from 0 on.
     level : float, default 0.95
 
     Returns
     -------
-    mean, low, high : float
-        NaN without a value; the ends are NaN of a single one.
+    ndarray of shape (G, 3)
+        Mean, lower and upper end; NaN where a group has no observation, or, for the ends, where
+        no degrees of freedom are left.
+
+    Notes
+    -----
+    The fitted mean over the rows of a group, with the removed columns at what they are held at,
+    and Student's t with the pooled residual variance. Without other regressors that are the mean
+    of one sample and its usual interval.
 
     Examples
     --------
-    >>> [round(each, 3) for each in mean_interval([1.0, 2.0, 3.0, float('nan')])]
-    [2.0, -0.484, 4.484]
+    >>> ones, none = np.ones((3, 1)), np.empty((3, 0))
+    >>> adjusted_means([1.0, 2.0, 3.0], ones, [], none, [0, 0, 0]).round(3)
+    array([[ 2.   , -0.484,  4.484]])
     """
     from scipy.special import stdtrit
 
-    values = np.asarray(values, dtype=np.float64)
-    values = values[np.isfinite(values)]
-    if values.size < 2:
-        return float(values.sum()) if values.size else float('nan'), float('nan'), float('nan')
-    half = stdtrit(values.size - 1, 0.5 + level / 2) * values.std(ddof=1) / np.sqrt(values.size)
-    mean = float(values.mean())
-    return mean, mean - float(half), mean + float(half)
+    values, design, groups = np.asarray(values, float), check_design(design), np.asarray(groups)
+    held_design = design.copy()
+    held_design[:, list(removed)] = held
+    known = np.isfinite(values)
+    means = np.full((groups.max() + 1, 3), np.nan)
+    if not known.any():
+        return means
+    inverse = pseudo_inverse(design[known])
+    coefficients = inverse @ values[known]
+    dof = known.sum() - rank(design[known])
+    residuals = values[known] - design[known] @ coefficients
+    sd = np.sqrt(residuals @ residuals / dof) if dof > 0 else np.nan
+    for group in np.unique(groups[known]):
+        row = held_design[known & (groups == group)].mean(axis=0)
+        mean = row @ coefficients
+        half = stdtrit(dof, 0.5 + level / 2) * sd * np.linalg.norm(row @ inverse)
+        means[group] = mean, mean - half, mean + half
+    return means

@@ -39,8 +39,8 @@ class Panel(NamedTuple):
         Of the observations; NaN where one is missing.
     fitted : ndarray of shape (N,)
         What the model has in their place.
-    summaries : list of (mean, low, high)
-        Of each group, in the units of the values; the ends are NaN where no interval is drawn.
+    summaries : array-like of shape (G, 3), optional
+        Mean of each group and the ends of its confidence interval; NaN is not drawn.
     x : ndarray of shape (N,), optional
         The covariate.
     """
@@ -48,7 +48,7 @@ class Panel(NamedTuple):
     title: str
     values: np.ndarray
     fitted: np.ndarray
-    summaries: list = ()
+    summaries: np.ndarray | tuple = ()
     x: np.ndarray | None = None
 
 
@@ -73,8 +73,8 @@ def plot_peaks(
     out_file : path-like
         ``.png``, ``.svg`` or ``.pdf``.
     kind : {'mean', 'groups', 'covariate', 'fit'}
-        Dots with their mean; dots by group; against the covariate, with the fitted lines; or against the
-        fitted values, with the line on which both are equal.
+        Dots with their mean; dots by group; against the covariate, with the fitted lines; or
+        against the fitted values, with the line on which both are equal.
     groups : ndarray of shape (N,), int, optional
         Group of each observation; all are one by default.
     names : sequence of str
@@ -102,8 +102,9 @@ def plot_peaks(
     n_columns = min(_COLUMNS, max(len(panels), 1))
     n_rows = math.ceil(max(len(panels), 1) / n_columns)
     legend = kind == 'covariate' and len(names) > 1
-    head = 0.2 + 0.3 * bool(title) + 0.25 * legend
-    below = 0.62 if kind != 'mean' else 0.3
+    head = 0.05 + 0.28 * bool(title) + 0.22 * legend
+    slanted = kind == 'groups' and sum(len(_shorten(name, 14)) for name in names) > 26
+    below = 0.3 + 0.3 * (kind in ('covariate', 'fit')) + 0.5 * slanted
     width = max(_LEFT + n_columns * (_WIDE + _GAP), 0.4 + 0.1 * len(title or ''))
     height = head + n_rows * (_HIGH + 0.3) + below
     low, high = _range(panels)
@@ -115,7 +116,7 @@ def plot_peaks(
             axes = figure.add_axes(as_fractions(figure, box))
             axes.axhline(0, color=HAIRLINE, linewidth=1.0, zorder=0)
             if kind in ('mean', 'groups'):
-                _draw_groups(axes, panel, groups, names, subjects)
+                _draw_groups(axes, panel, groups, names, subjects, slanted)
             else:
                 _draw_line(axes, panel, groups, names, panel.fitted if kind == 'fit' else panel.x)
             axes.set_ylim(low, high)
@@ -135,7 +136,7 @@ def plot_peaks(
             figure.text(0.5, 0.45, 'no cluster, and so no peak', color=MUTED, ha='center',
                         fontsize=11)  # fmt: skip
         if legend and panels:
-            _add_legend(figure, names, 1 - (0.12 + 0.3 * bool(title)) / height, _LEFT / width)
+            _add_legend(figure, names, 1 - 0.3 * bool(title) / height, _LEFT / width)
         add_title(figure, title)
     return os.path.abspath(out_file)
 
@@ -185,7 +186,7 @@ def _scatter(values):
     )
 
 
-def _draw_groups(axes, panel, groups, names, subjects):
+def _draw_groups(axes, panel, groups, names, subjects, slanted):
     """Draw dots by group, a line for each subject, and the means."""
     groups = np.zeros(len(panel.values), dtype=int) if groups is None else np.asarray(groups)
     known = np.isfinite(panel.values)
@@ -208,10 +209,9 @@ def _draw_groups(axes, panel, groups, names, subjects):
         axes.plot([group + shift - 0.09, group + shift + 0.09], [mean] * 2, color=ACCENT,
                   linewidth=2.2)  # fmt: skip
     axes.set_xlim(-0.5, len(names) - 0.5 + (shift > 0) * 0.15)
-    named = [_shorten(name, 14) for name in names]
-    axes.set_xticks(range(len(names)), named)
+    axes.set_xticks(range(len(names)), [_shorten(name, 14) for name in names])
     axes.tick_params(axis='x', length=0)
-    if sum(map(len, named)) > 26:
+    if slanted:
         axes.tick_params(axis='x', labelrotation=25)
         for text in axes.get_xticklabels():
             text.set(ha='right', rotation_mode='anchor')
@@ -243,7 +243,7 @@ def _add_legend(figure, names, top, left):
     for group, name in enumerate(names):
         colour, marker = _look(group)
         handles.append(Line2D([], [], color=colour, marker=marker, markersize=5, label=name))
-    figure.legend(handles=handles, loc='upper left', bbox_to_anchor=(left - 0.02, top + 0.03),
+    figure.legend(handles=handles, loc='upper left', bbox_to_anchor=(left - 0.02, top),
                   ncols=6, frameon=False, fontsize=8, labelcolor=INK)  # fmt: skip
 
 
@@ -276,22 +276,22 @@ def describe_peaks(about):
         return 'Values of the maps at the peaks: there is no cluster.'
     peaks = f'the {number} strongest peaks' if number > 1 else 'the peak'
     how = {
-        'mean': 'with their mean and its 95 % confidence interval (t)',
-        'groups': 'by group, each with its mean and the 95 % confidence interval (t) of that',
+        'mean': 'with their mean and its 95 % confidence interval',
+        'groups': 'by group, with means and 95 % confidence intervals',
         'covariate': f'against {about["Covariate"]}, with the line of the model',
         'fit': f'against what {about["Covariate"]} explain of them, with the line on which both '
         'are equal',
     }[about['Kind']]
     if about['Repeated']:
-        how = 'by condition, each with its mean; a line connects the maps of a subject'
+        how = 'by condition, with means; a line connects the maps of a subject'
     elif about['Kind'] == 'covariate' and len(about['Groups']) > 1:
         how = f'against {about["Covariate"]} by group, with the lines of the model'
     text = f'Values of the maps at {peaks}, in the units of the maps, {how}'
     if about['AdjustedFor']:
         text += f', adjusted to {about["HeldAt"]} of {_list(about["AdjustedFor"])}'
     return (
-        f'{text}. Least squares. The peaks were chosen by the test of the same maps: the effect '
-        'is smaller elsewhere, and in new data.'
+        f'{text}. By least squares. The peaks were chosen by the test of the same maps: the '
+        'effect is smaller elsewhere, and in new data.'
     )
 
 

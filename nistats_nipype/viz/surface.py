@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from . import brains
 from .layout import as_fractions
 from .maps import finish_map, prepare_map
 from .style import INK, MUTED, add_title, diverging_map, new_figure
