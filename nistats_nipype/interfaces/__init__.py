@@ -31,6 +31,7 @@ from .spatial import MergeSpatial, PermuteSpatial
 from .standard import BuildStandardDesign
 from .tails import FitTails
 from .threshold import TableClusters, Threshold
+from .view import ViewImg
 from .voxelwise import FitVoxelwise
 
 __all__ = [
@@ -82,4 +83,5 @@ __all__ = [
     'SummarizeContrast',
     'TableClusters',
     'Threshold',
+    'ViewImg',
 ]

@@ -6,15 +6,16 @@ from .influence import plot_influence
 from .maps import plot_glass_brain, plot_stat_map
 from .peaks import Panel, plot_peaks
 from .plots import plot_design, plot_null
-from .report import (
+from .report import render_report
+from .sections import (
     ContrastSection,
     DesignSection,
     Figure,
     GroupSection,
     HeterogeneitySection,
-    render_report,
 )
 from .surface import plot_surface
+from .viewer import view_img
 
 __all__ = [
     'ContrastSection',
@@ -34,4 +35,5 @@ __all__ = [
     'plot_subjects',
     'plot_surface',
     'render_report',
+    'view_img',
 ]
