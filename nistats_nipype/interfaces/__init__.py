@@ -20,7 +20,7 @@ from .plot import (
     PlotSubjects,
     PlotSurface,
 )
-from .plot_values import PlotEffectSize, PlotPeaks
+from .plot_values import PlotEffectSize, PlotOutliers, PlotPeaks
 from .prepare import ApplyMask, AverageMaps, ComputeMask, Smooth
 from .report import MakeReport, SummarizeContrast
 from .robust import FitRobust
@@ -69,6 +69,7 @@ __all__ = [
     'PlotGlassBrain',
     'PlotInfluence',
     'PlotNull',
+    'PlotOutliers',
     'PlotPeaks',
     'PlotStatMap',
     'PlotSubjects',

@@ -45,6 +45,7 @@ _NEEDS = {
     'PlotDesign': (140, 0),
     'PlotNull': (140, 0),
     'PlotSurface': (250, 20),
+    'PlotOutliers': (140, 0),
     'PlotEffectSize': (250, 60),
     'PlotPeaks': (200, 20),
     'MakeReport': (200, 0),

@@ -1,4 +1,4 @@
-"""Figures of values: at the peaks of a result, and of effects against z."""
+"""Figures of values: at the peaks of a result, of effects against z, of maps that stand apart."""
 
 from pathlib import Path
 
@@ -72,6 +72,45 @@ def _name_level(metadata):
     if metadata['Method'] == 'height':
         return 'given height'
     return words[metadata['Method']].format(metadata['Alpha'])
+
+
+class _PlotOutliersInputSpec(_FigureInputSpec):
+    summary_file = File(exists=True, mandatory=True, desc='measures of CheckMaps (TSV)')
+    findings_file = File(
+        exists=True, desc='findings of CheckMaps (TSV): the maps that they are about are named'
+    )
+
+
+class PlotOutliers(_Figure):
+    """Draw mean, spread, coverage and likeness of every map, and name those that stand apart.
+
+    Examples
+    --------
+    >>> PlotOutliers(title='Maps').inputs.file_format
+    'png'
+    """
+
+    input_spec = _PlotOutliersInputSpec
+
+    def _run_interface(self, runtime):
+        from ..images.files import load_table
+        from ..stats.diagnostics import MapSummary
+        from ..viz.outliers import plot_outliers
+
+        table, findings = load_table(self.inputs.summary_file), self.inputs.findings_file
+        labels = table['map'].astype(str).tolist()
+        flagged = []
+        if isdefined(findings):
+            found = load_table(findings)['where'].astype(str)
+            flagged = [label for label in labels if label in set(found)]
+        self._results['figure_file'] = plot_outliers(
+            MapSummary(*(table[name].to_numpy(dtype=float) for name in MapSummary._fields)),
+            self._out_file(runtime, 'outliers'),
+            labels=labels,
+            flagged=flagged,
+            **self._defined('title'),
+        )
+        return runtime
 
 
 class _PlotPeaksInputSpec(_FigureInputSpec):

@@ -150,6 +150,7 @@ class _MakeReportInputSpec(BaseInterfaceInputSpec):
     i2_figure_file = File(exists=True, desc='figure of the share of heterogeneity')
     design_figure_file = File(exists=True, desc='figure of the design')
     subjects_figure_file = File(exists=True, desc='figure of all subjects')
+    outliers_figure_file = File(exists=True, desc='figure of the maps that stand apart')
     coverage_figure_file = File(exists=True, desc='figure of the coverage')
     fwhm_mm = traits.Float(0.0, usedefault=True, desc='FWHM of the smoothing in mm, for the text')
     mask_method = traits.Enum(
@@ -218,6 +219,11 @@ class MakeReport(SimpleInterface):
                     figure
                     for figure in (
                         self._figure('subjects', 'The maps of the subjects'),
+                        self._figure(
+                            'outliers',
+                            'Mean, spread, coverage and likeness of each map. Within the pale '
+                            'range no map stands apart; diamonds are maps that the checks name',
+                        ),
                         self._figure('coverage', 'Number of maps that cover each voxel'),
                     )
                     if figure

@@ -4,6 +4,7 @@ from .effects import plot_effect_size
 from .group import plot_coverage, plot_subjects
 from .influence import plot_influence
 from .maps import plot_glass_brain, plot_stat_map
+from .outliers import plot_outliers
 from .peaks import Panel, plot_peaks
 from .plots import plot_design, plot_null
 from .report import render_report
@@ -30,6 +31,7 @@ __all__ = [
     'plot_glass_brain',
     'plot_influence',
     'plot_null',
+    'plot_outliers',
     'plot_peaks',
     'plot_stat_map',
     'plot_subjects',

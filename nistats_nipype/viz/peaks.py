@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..exceptions import InputError
-from .layout import as_fractions
+from .layout import as_fractions, spread_dots
 from .style import (
     ACCENT,
     COOL,
@@ -171,21 +171,6 @@ def _range(panels):
     return min(ends) - margin, max(ends) + margin
 
 
-def _scatter(values):
-    """Offsets that keep dots of like values apart: of neighbours in rank, far from each other.
-
-    >>> _scatter([1.0, 2.0, 3.0]).round(2)
-    array([-0.09,  0.03,  0.15])
-    """
-    places = np.argsort(np.argsort(values, kind='stable'), kind='stable')
-    # Multiples of the golden ratio fill an interval evenly.
-    return (
-        0.3 * ((0.2 + places * 0.6180339887) % 1.0) - 0.15
-        if len(places) > 3
-        else (0.12 * places - 0.09)
-    )
-
-
 def _draw_groups(axes, panel, groups, names, subjects, slanted):
     """Draw dots by group, a line for each subject, and the means."""
     groups = np.zeros(len(panel.values), dtype=int) if groups is None else np.asarray(groups)
@@ -194,7 +179,7 @@ def _draw_groups(axes, panel, groups, names, subjects, slanted):
     if subjects is None:
         for group in range(len(names)):
             chosen = known & (groups == group)
-            places[chosen] += _scatter(panel.values[chosen])
+            places[chosen] += 0.3 * spread_dots(panel.values[chosen])
     else:
         for subject in np.unique(subjects):
             mine = np.flatnonzero(known & (subjects == subject))
