@@ -4,7 +4,7 @@ from pathlib import Path
 
 from nipype.interfaces.base import File, InputMultiObject, isdefined, traits
 
-from .loaders import load_contrast, load_design, load_names, voxelwise_columns
+from .loaders import load_contrast, load_design, load_names
 from .plot import _Figure, _FigureInputSpec, _FigureOutputSpec
 from .voxelwise import COVARIATE_FILES, load_covariates
 
@@ -267,6 +267,7 @@ class PlotPeaks(_Figure):
 
     def _covariates(self, design):
         """Voxelwise covariates by the columns that stand for them."""
+        from ..designs.covariates import voxelwise_columns
         from ..exceptions import InputError
 
         columns = voxelwise_columns(design)

@@ -60,6 +60,7 @@ def add_figures(workflow, contrast_name, map_title):
                             ('mask_file', 'mask_file'),
                             ('design_file', 'design_file'),
                             ('design_metadata_file', 'design_metadata_file'),
+                            ('covariate_files', 'covariate_files'),
                             ('losses_file', 'maps_file')]),
         (define, peaks, [('contrast_file', 'contrast_file')]),
         (tables, peaks, [('out', 'clusters_files')]),
