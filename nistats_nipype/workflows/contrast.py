@@ -247,9 +247,9 @@ def init_contrast_wf(
                 **test,
             )
             add_spatial(workflow, spatial_wf, corrections)
+        if covariates:
+            _connect_covariates(workflow)
     add_figures(workflow, contrast_name, map_title)
-    if covariates:
-        _connect_covariates(workflow)
     if influence:
         add_influence(workflow, contrast_name, sidedness, missing)
     if out_dir is not None:
@@ -258,9 +258,8 @@ def init_contrast_wf(
 
 
 def _connect_covariates(workflow):
-    """Give voxelwise covariates to what permutes, and to what draws values at peaks."""
+    """Give voxelwise covariates to what permutes."""
     inputnode, field = workflow.get_node('inputnode'), 'covariate_files'
-    workflow.connect(inputnode, field, workflow.get_node('plot_peaks'), field)
     for name in ('permutation_wf', 'spatial_wf'):
         test_wf = workflow.get_node(name)
         if test_wf is not None:
