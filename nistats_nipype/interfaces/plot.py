@@ -19,7 +19,7 @@ class _FigureInputSpec(BaseInterfaceInputSpec):
 
 
 class _MapFigureInputSpec(_FigureInputSpec):
-    in_file = File(exists=True, mandatory=True, desc='3D map')
+    in_file = File(exists=True, mandatory=True, desc='3D map in MNI space')
     threshold = traits.Float(desc='absolute values below are not drawn; default: draw all but 0')
     sidedness = traits.Enum(
         'two-sided', 'positive', 'negative', usedefault=True, desc='which signs are drawn'
@@ -102,6 +102,28 @@ class PlotStatMap(_Figure):
                 'bg_file',
                 'cut_coords',
             ),
+        )
+        return runtime
+
+
+class PlotSurface(_Figure):
+    """Draw a map on the inflated cortex of fsaverage5.
+
+    Examples
+    --------
+    >>> PlotSurface(threshold=3.1, title='left > right').inputs.file_format
+    'png'
+    """
+
+    input_spec = _MapFigureInputSpec
+
+    def _run_interface(self, runtime):
+        from ..viz.surface import plot_surface
+
+        self._results['figure_file'] = plot_surface(
+            self.inputs.in_file,
+            self._out_file(runtime, 'surface'),
+            **self._defined('threshold', 'title', 'sidedness', 'vmax', 'mask_file', 'label'),
         )
         return runtime
 

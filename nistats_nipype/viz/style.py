@@ -14,6 +14,9 @@ from ..images.files import atomic_path
 #: apart with every kind of colour vision).
 INK, MUTED, HAIRLINE = '#1c2430', '#5a6675', '#cfd6de'
 ACCENT, COOL = '#c8401c', '#1f63ab'
+#: Colours and markers of groups, which every kind of colour vision tells apart (Okabe and Ito).
+GROUP_COLOURS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#56b4e9', '#8c6d00')
+GROUP_MARKERS = 'o^sDvP'
 #: Values that are shown as "below the threshold", and surfaces.
 BELOW, SURFACE = '#e9ecf0', '#ffffff'
 

@@ -40,7 +40,10 @@ def add_contrasts(workflow, contrasts, groups, **parameters):
             (groups, contrast_wf, [
                 ('variance_groups_file', 'inputnode.variance_groups_file'),
             ]),
-            (build_design, contrast_wf, [('design_file', 'inputnode.design_file')]),
+            (build_design, contrast_wf, [
+                ('design_file', 'inputnode.design_file'),
+                ('metadata_file', 'inputnode.design_metadata_file'),
+            ]),
             (fit, contrast_wf, [('model_file', 'inputnode.model_file'),
                                 ('metadata_file', 'inputnode.model_metadata_file')]),
             (contrast_wf, list_sections, [('outputnode.section_file', f'in{index}')]),
