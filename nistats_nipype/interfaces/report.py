@@ -180,6 +180,8 @@ class _MakeReportOutputSpec(TraitedSpec):
 class MakeReport(SimpleInterface):
     """Make the HTML report of an analysis: one file, opened by any browser, offline.
 
+    In a workflow, the report shows the nodes as they have run by then: status, time and memory.
+
     Examples
     --------
     >>> MakeReport(title='Left against right button press').inputs.fwhm_mm
@@ -195,6 +197,7 @@ class MakeReport(SimpleInterface):
         from ..viz.methods import methods_text
         from ..viz.report import render_report
         from ..viz.sections import DesignSection, GroupSection
+        from .record import summarize_run
         from .sink import software_versions
 
         inputs = self.inputs
@@ -240,6 +243,7 @@ class MakeReport(SimpleInterface):
                 'Software': {'Python': platform.python_version(), **versions},
             },
             findings=findings,
+            run=summarize_run(runtime.cwd),
         )
         return runtime
 

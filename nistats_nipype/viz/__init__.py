@@ -8,6 +8,7 @@ from .outliers import plot_outliers
 from .peaks import Panel, plot_peaks
 from .plots import plot_design, plot_null
 from .report import render_report
+from .run import RunSection
 from .sections import (
     ContrastSection,
     DesignSection,
@@ -25,6 +26,7 @@ __all__ = [
     'GroupSection',
     'HeterogeneitySection',
     'Panel',
+    'RunSection',
     'plot_coverage',
     'plot_design',
     'plot_effect_size',
