@@ -1,6 +1,6 @@
 """Options about maps, and where they and their variances come from: argparse and nothing else."""
 
-from .values import entity, not_negative, share, whole
+from .values import covariate, entity, not_negative, share, whole
 
 
 def add_maps(parser):
@@ -100,6 +100,27 @@ def add_checks(parser):
         default='raise',
         help='errors that the checks of design and maps find: end before anything is computed, or '
         'go on and report them (default: %(default)s)',
+    )
+
+
+def add_covariates(group):
+    """Add regressors that are maps."""
+    group.add_argument(
+        '--covariate-maps',
+        nargs='+',
+        action='extend',
+        type=covariate,
+        metavar='NAME=SOURCE',
+        help='regressors with a map for each observation (-evperdat of PALM): NAME is a term of '
+        '--formula, NAME or center(NAME), or one of the last columns of --design-mat; SOURCE is a '
+        'column of --table that names the maps, a pattern, or a 4D file in the order of the maps',
+    )
+    group.add_argument(
+        '--covariate-fwhm',
+        type=not_negative,
+        default=0.0,
+        metavar='MM',
+        help='smoothing of these maps; 0 for none (default: %(default)s)',
     )
 
 

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from .. import __version__
 from .design_options import add_design_command, add_design_options
 from .inference_options import add_permutation, add_thresholds
-from .options import add_checks, add_graph, add_maps, add_variances
+from .options import add_checks, add_covariates, add_graph, add_maps, add_variances
 from .values import not_negative, whole
 
 _RUN_EXAMPLES = """\
@@ -174,6 +174,7 @@ def _add_model(parser):
         "with commas for F, or weights in brackets ('[0, 1, -1]', '[[0, 1, 0], [0, 0, 1]]'); "
         'repeatable (default without a design: mean=intercept)',
     )
+    add_covariates(group)
     add_variances(group)
     add_checks(group)
     group.add_argument(

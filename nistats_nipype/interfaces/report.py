@@ -155,6 +155,9 @@ class _MakeReportInputSpec(BaseInterfaceInputSpec):
     outliers_figure_file = File(exists=True, desc='figure of the maps that stand apart')
     coverage_figure_file = File(exists=True, desc='figure of the coverage')
     fwhm_mm = traits.Float(0.0, usedefault=True, desc='FWHM of the smoothing in mm, for the text')
+    covariate_fwhm_mm = traits.Float(
+        0.0, usedefault=True, desc='that of maps of voxelwise covariates in mm, for the text'
+    )
     mask_method = traits.Enum(
         'given',
         'intersection',
@@ -263,6 +266,7 @@ class MakeReport(SimpleInterface):
             sizes = [float(size) for size in open_image(inputs.mask_file).header.get_zooms()[:3]]
         return {
             'fwhm_mm': inputs.fwhm_mm,
+            'covariate_fwhm_mm': inputs.covariate_fwhm_mm,
             'mask_method': inputs.mask_method,
             'voxel_mm': sizes,
             'n_left_out': len(self._matching()['Dropped']),

@@ -1,6 +1,11 @@
 """The methods of an analysis in words, to be pasted into a paper."""
 
-from .estimators import describe_dof, describe_estimator, describe_refits
+from .estimators import (
+    describe_covariates,
+    describe_dof,
+    describe_estimator,
+    describe_refits,
+)
 from .prose import SPATIAL, describe_alpha, describe_permutation, describe_side
 from .references import list_references
 
@@ -60,8 +65,9 @@ def methods_text(model, preparation, tests, versions, joint=None):
     model : dict
         Metadata of the fit.
     preparation : dict
-        ``fwhm_mm`` and ``mask_method``; optionally ``voxel_mm``, sizes of the voxels, and
-        ``n_left_out``, number of maps that were not analysed.
+        ``fwhm_mm`` and ``mask_method``; optionally ``covariate_fwhm_mm``, if maps of covariates
+        were smoothed, ``voxel_mm``, sizes of the voxels, and ``n_left_out``, number of maps that
+        were not analysed.
     tests : list of dict
         For each contrast ``test`` and, where they were made, ``uncorrected``, ``permutation``,
         ``fwe``, ``spatial``, ``extent``, ``mass`` and ``tfce``: metadata of the steps.
@@ -102,7 +108,8 @@ def _data_text(model, preparation, tests):
     text = (
         f'{model["NumberOfMaps"]} maps, one for each observation, were {smoothed} and analysed in '
         f'{model["NumberOfVoxelsFitted"]:,} voxels{f" of {size} mm" if size else ""} '
-        f'({_MASKS[preparation["mask_method"]]}) with {describe_estimator(model)}. {missing}'
+        f'({_MASKS[preparation["mask_method"]]}) with {describe_estimator(model)}.'
+        f'{describe_covariates(model, preparation.get("covariate_fwhm_mm", 0.0))} {missing}'
     )
     left_out = preparation.get('n_left_out')
     if left_out:
@@ -146,6 +153,8 @@ def _permutation_text(test, permutation):
         'https://doi.org/10.1016/j.neuroimage.2014.01.060), with '
         f'{describe_refits(permutation) or _RELABELLED[method]}.'
     )
+    if permutation.get('VoxelwiseCovariates'):
+        text += ' Effect of interest and nuisance were separated at every voxel.'
     if permutation.get('ExchangeabilityBlocks'):
         text += (
             ' Relabellings kept to exchangeability blocks (Winkler et al. 2015, '

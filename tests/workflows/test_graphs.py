@@ -59,6 +59,17 @@ FACTORIES = {
     'second level, least squares of matched maps': lambda: init_second_level_wf(
         unmatched='drop', formula='age', contrasts={'age': 'age'}
     ),
+    'second level, voxelwise covariates': lambda: init_second_level_wf(
+        formula='age + center(grey) + thick',
+        covariates=['grey', 'thick'],
+        covariate_fwhm_mm=4.0,
+        contrasts={'age': 'age', 'grey': 'center(grey)'},
+        correct_contrasts=True,
+        cluster_forming_z=3.1,
+        tfce=True,
+        tail='gpd',
+        out_dir='/nowhere/results',
+    ),
     'spatial': lambda: init_spatial_wf(cluster_forming_z=3.1, tfce=True, n_chunks=2),
     'contrast with clusters and TFCE': lambda: init_contrast_wf(
         contrast_name='any',
