@@ -320,7 +320,7 @@ def _describe_seeds(sections):
 def _contrast_section(section, joint):
     from ..images.files import load_table
     from ..viz.answer import key_figures
-    from ..viz.captions import FIGURES, describe_figure
+    from ..viz.captions import arrange_figures, describe_figure
     from ..viz.estimators import describe_statistic
     from ..viz.influence import describe_influence
     from ..viz.prose import (
@@ -349,11 +349,8 @@ def _contrast_section(section, joint):
         facts['Influence'] = describe_influence(section['metadata']['influence'])
     if joint:
         facts['Corrected over contrasts'] = describe_joint(joint, test['Contrast'])
-    captions = {
-        name: describe_figure(name, section['metadata'])
-        for name in FIGURES
-        if f'{name}_figure_file' in figures
-    }
+    headings = arrange_figures({name.removesuffix('_figure_file') for name in figures})
+    captions = {name: describe_figure(name, section['metadata']) for name in headings}
     null = figures.get('null_figure_file')
     clusters = load_table(section['clusters_file'])
     caption = 'Maximum statistic of every relabelling, with the observed and the critical value'
@@ -363,7 +360,12 @@ def _contrast_section(section, joint):
         definition=test['ContrastFormula'],
         headline=section['headline'],
         figures=[
-            Figure(figures[f'{name}_figure_file'], text, f'{test["Contrast"]}: {text}')
+            Figure(
+                figures[f'{name}_figure_file'],
+                text,
+                f'{test["Contrast"]}: {text}',
+                headings[name],
+            )
             for name, text in captions.items()
         ],
         clusters=clusters,

@@ -3,7 +3,7 @@
 from .peaks import describe_peaks
 from .style import describe_threshold
 
-__all__ = ['FIGURES', 'describe_figure']
+__all__ = ['FIGURES', 'arrange_figures', 'describe_figure']
 
 _CORRECTED = {
     'fwe': 'FWE-corrected p',
@@ -24,6 +24,36 @@ FIGURES = (
     'effect_size',
     'influence',
 )
+#: What stands above the figures that are more than another map.
+_HEADINGS = {
+    'peaks': 'Values at the peaks',
+    'effect_size': 'Effect and z',
+    'influence': 'Influence of single maps',
+}
+
+
+def arrange_figures(names):
+    """Put the figures of a contrast in the order of the report, with their headings.
+
+    Parameters
+    ----------
+    names : collection of str
+        Of ``FIGURES``, those there are.
+
+    Returns
+    -------
+    dict of {str: str}
+        Name to heading: first the map of the answer, which has none.
+
+    Examples
+    --------
+    >>> arrange_figures({'slices', 'uncorrected', 'peaks'})
+    {'uncorrected': '', 'peaks': 'Values at the peaks', 'slices': 'Further maps'}
+    """
+    ordered = [name for name in FIGURES if name in names]
+    others = sorted(ordered[1:], key=lambda name: name not in _HEADINGS)
+    headings = {name: _HEADINGS.get(name, 'Further maps') for name in others}
+    return dict.fromkeys(ordered[:1], '') | headings
 
 
 def describe_figure(name, metadata):

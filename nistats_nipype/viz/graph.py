@@ -58,6 +58,14 @@ class GraphNode(NamedTuple):
     status: str = ''
     note: str = ''
 
+    @property
+    def last_line(self):
+        """The mark of the status and the note; without a note, the status in a word."""
+        if not self.status:
+            return self.note
+        words = self.note or ('' if self.status == 'done' else self.status)
+        return f'{STATUSES[self.status][0]} {words}'.rstrip()
+
 
 class Graph(NamedTuple):
     """What is to be drawn.
@@ -122,8 +130,7 @@ def _list_group(graph, group, names, groups):
     lines, inner = [], {}
     for node in graph.nodes:
         if node.groups == group:
-            mark = STATUSES[node.status][0] if node.status else ''
-            parts = [node.label, node.detail, f'{mark} {node.note}'.strip()]
+            parts = [node.label, node.detail, node.last_line]
             text = '<br>'.join(_escape(part) for part in parts if part)
             opening, closing = _SHAPES[node.kind]
             style = f':::{node.status.replace(" ", "_")}' if node.status else ''

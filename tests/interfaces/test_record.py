@@ -1,12 +1,16 @@
 """What a run leaves, read back, against what the nodes did and what nipype says of them."""
 
 import os
+import pickle
 import platform
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
+from nipype import config
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
@@ -220,6 +224,27 @@ def test_measuring_changes_no_hash(tmp_path):
     for node in (plain, measured):
         node.config = {'execution': {'hash_method': 'content', 'remove_unnecessary_outputs': True}}
     assert plain._get_hashval() == measured._get_hashval()
+
+
+@needs_peaks
+def test_a_job_of_a_scheduler_notes_its_peak(tmp_path):
+    """The program that SLURM's and SGE's jobs run, on a pickled node."""
+    node = make_node('first', seconds=0.1, megabytes=200)
+    node.base_dir = str(tmp_path)
+    node.config = {name: dict(values) for name, values in config._sections.items()}
+    task = tmp_path / 'task.pklz'
+    task.write_bytes(pickle.dumps((node, False)))
+    command = [sys.executable, '-m', 'nistats_nipype.plugins.job', str(task)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (tmp_path / 'graph1.json').write_text(
+        '{"nodes": [{"report": "/first/_report/report.rst"}], "links": []}'
+    )
+    os.utime(tmp_path / 'graph1.json', (0, 0))
+    (first,) = read_run(tmp_path).nodes
+    assert first.status == 'done'
+    assert 0.1 <= first.seconds < 5
+    assert 0.2 < first.memory_gb < 0.5
 
 
 def test_where_the_peak_cannot_be_reset_nothing_is_noted(tmp_path, monkeypatch):

@@ -203,6 +203,8 @@ def test_mermaid_is_read_back(seed):
         groups, words = nodes[f'n{index}']
         assert groups == node.groups
         assert words[0] == node.label
+        if node.status:
+            assert words[-1].startswith(STATUSES[node.status][0])
         assert styles[f'n{index}'] == (node.status.replace(' ', '_') or None)
     keys = {f'n{index}': node.key for index, node in enumerate(graph.nodes)}
     assert [(keys[source], keys[target]) for source, target in edges] == graph.edges

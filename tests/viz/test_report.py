@@ -392,6 +392,15 @@ def test_long_tables_are_shown_in_part_and_downloaded_whole(render, content):
     assert text.split() == ['age', *map(str, range(1000))]
 
 
+def test_figures_of_a_topic_share_its_heading(render, content, figure):
+    headings = ['', 'Values', 'Maps', 'Maps']
+    figures = [figure._replace(heading=heading) for heading in headings]
+    page = render(contrasts=[content['contrasts'][0]._replace(figures=figures)])
+    seen = [each.get('text') or each['tag'] for each in page.find('h4', 'img')]
+    start = seen.index('Values')
+    assert seen[start : start + 5] == ['Values', 'img', 'Maps', 'img', 'img']
+
+
 def test_numbers_of_the_answer(render, content):
     numbers = [KeyFigure('Clusters', '6', 'p < .05'), KeyFigure('Voxels', '1,458')]
     page = render(contrasts=[content['contrasts'][0]._replace(answer=numbers)])
