@@ -176,9 +176,10 @@ def test_everything_names_the_covariate(finished, six):
 
 def test_chunks_change_no_bit_and_a_second_run_computes_nothing(start, tmp_path, digests):
     asked = {'formula': 'age + grey', 'contrasts': {'grey': 'grey'}, 'n_perm': 60, 'tfce': True}
-    for n_chunks in (1, 3):
-        out_dir = tmp_path / f'results-{n_chunks}'
-        start(tmp_path / f'work-{n_chunks}', n_chunks=n_chunks, out_dir=out_dir, **asked).run()
+    several = {'plugin': 'MultiProc', 'plugin_args': {'n_procs': 2}}
+    for n_chunks, how in ((1, {}), (3, several)):
+        work, out_dir = (tmp_path / f'{name}-{n_chunks}' for name in ('work', 'results'))
+        start(work, n_chunks=n_chunks, out_dir=out_dir, **asked).run(**how)
     found = digests(tmp_path / 'results-3')
     assert found == digests(tmp_path / 'results-1')
     assert any('tfceFWE' in name for name in found)
