@@ -151,3 +151,24 @@ def add_variances(group):
         metavar='COLUMN',
         help='column of --table that names them, along with --map-column',
     )
+
+
+def add_graph(parser):
+    """Add what is drawn, and where to."""
+    parser.add_argument(
+        'out_file',
+        metavar='FILE',
+        help='.svg; .mmd or .md for Mermaid, as text; .png, .pdf or .dot with Graphviz',
+    )
+    parser.add_argument(
+        '--graph2use',
+        choices=('orig', 'flat', 'hierarchical', 'colored', 'exec'),
+        default='colored',
+        help='level of detail, as in nipype (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--of-run',
+        metavar='WORK',
+        help='draw the nodes of the last run in this work folder (OUT/work), with status, time '
+        'and memory; other options are not read then',
+    )

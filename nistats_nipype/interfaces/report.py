@@ -1,5 +1,6 @@
 """The report of an analysis."""
 
+import platform
 from pathlib import Path
 
 from nipype.interfaces.base import (
@@ -143,6 +144,7 @@ class _MakeReportInputSpec(BaseInterfaceInputSpec):
     )
     design_file = File(exists=True, mandatory=True, desc='design matrix (TSV)')
     losses_file = File(exists=True, mandatory=True, desc='voxels that each map lacks (TSV)')
+    mask_file = File(exists=True, desc='mask of the analysis, for the size of its voxels')
     model_metadata_file = File(exists=True, mandatory=True, desc='metadata of the fit (JSON)')
     contrasts_metadata_file = File(
         exists=True, desc='metadata of the correction over contrasts (JSON)'
@@ -185,6 +187,8 @@ class _MakeReportOutputSpec(TraitedSpec):
 class MakeReport(SimpleInterface):
     """Make the HTML report of an analysis: one file, opened by any browser, offline.
 
+    In a workflow, the report shows the nodes as they have run by then: status, time and memory.
+
     Examples
     --------
     >>> MakeReport(title='Left against right button press').inputs.fwhm_mm
@@ -196,10 +200,11 @@ class MakeReport(SimpleInterface):
 
     def _run_interface(self, runtime):
         from ..images.files import load_json, load_table
-        from ..viz.estimators import describe_weights
-        from ..viz.prose import methods_text
+        from ..viz.estimators import describe_dropped, describe_weights
+        from ..viz.methods import methods_text
         from ..viz.report import render_report
         from ..viz.sections import DesignSection, GroupSection
+        from .record import summarize_run
         from .sink import software_versions
 
         inputs = self.inputs
@@ -208,9 +213,6 @@ class MakeReport(SimpleInterface):
         joint = inputs.contrasts_metadata_file
         joint = load_json(joint) if isdefined(joint) else None
         design = load_table(inputs.design_file)
-        preparation = {
-            name: getattr(inputs, name) for name in ('fwhm_mm', 'covariate_fwhm_mm', 'mask_method')
-        }
         versions, findings = software_versions(), self._findings()
         tests = [
             {'test': section['metadata']['contrast'], **section['metadata']}
@@ -233,21 +235,41 @@ class MakeReport(SimpleInterface):
                     if figure
                 ],
                 load_table(inputs.losses_file),
-                self._left_out() + describe_weights(model),
+                describe_dropped(self._matching()) + describe_weights(model),
             ),
             heterogeneity=self._heterogeneity(model),
-            methods=methods_text(model, preparation, tests, versions, joint),
-            provenance={**inputs.execution, **versions},
+            methods=methods_text(model, self._preparation(), tests, versions, joint),
+            provenance={
+                **inputs.execution,
+                **_describe_seeds(sections),
+                'Software': {'Python': platform.python_version(), **versions},
+            },
             findings=findings,
+            run=summarize_run(runtime.cwd),
         )
         return runtime
 
-    def _left_out(self):
+    def _matching(self):
         from ..images.files import load_json
-        from ..viz.estimators import describe_dropped
 
         path = self.inputs.matching_metadata_file
-        return describe_dropped(load_json(path)) if isdefined(path) else []
+        return load_json(path) if isdefined(path) else {'Dropped': []}
+
+    def _preparation(self):
+        """What the methods text says of the maps before the fit."""
+        from ..images.nifti import open_image
+
+        inputs = self.inputs
+        sizes = []
+        if isdefined(inputs.mask_file):
+            sizes = [float(size) for size in open_image(inputs.mask_file).header.get_zooms()[:3]]
+        return {
+            'fwhm_mm': inputs.fwhm_mm,
+            'covariate_fwhm_mm': inputs.covariate_fwhm_mm,
+            'mask_method': inputs.mask_method,
+            'voxel_mm': sizes,
+            'n_left_out': len(self._matching()['Dropped']),
+        }
 
     def _heterogeneity(self, model):
         from ..viz.estimators import describe_heterogeneity
@@ -284,6 +306,14 @@ def _count_warnings(findings):
     if not number:
         return ''
     return f' The checks gave {number} warning{"s" * (number > 1)}, see there.'
+
+
+def _describe_seeds(sections):
+    """Seeds of the relabellings; none where all were enumerated, or there are none."""
+    seeds = {
+        str(section['metadata'].get('permutation', {}).get('Seed', 'none')) for section in sections
+    } - {'none'}
+    return {'Seed of the relabellings': ', '.join(sorted(seeds))} if seeds else {}
 
 
 def _contrast_section(section, joint):

@@ -7,6 +7,7 @@ from pathlib import Path
 from ..exceptions import InputError
 from ..images.files import atomic_path
 from .embed import embed_image, embed_pages
+from .methods import UNKNOWN
 from .table import make_table, slug
 
 __all__ = ['render_report']
@@ -27,6 +28,7 @@ def render_report(
     provenance,
     heterogeneity=None,
     findings=None,
+    run=None,
 ):
     """Write the report of a group analysis as one self-contained HTML file.
 
@@ -53,6 +55,8 @@ def render_report(
     findings : list of dict, optional
         What checks found, each with ``severity`` ('error', 'warning' or 'note'), ``where``,
         ``problem``, ``advice`` and ``code``; without it the report does not speak of checks.
+    run : RunSection, optional
+        The workflow as it ran.
 
     Returns
     -------
@@ -96,8 +100,11 @@ def render_report(
         heterogeneity=heterogeneity,
         losses=make_table(group.losses, 'coverage'),
         methods=methods,
+        unknown=UNKNOWN,
         provenance=provenance,
         findings=findings,
+        run=run,
+        run_table=make_table(run and run.table, 'nodes'),
     )
     with atomic_path(os.path.abspath(out_file)) as partial:
         partial.write_text(content, encoding='utf-8')

@@ -34,6 +34,7 @@ def add_report(workflow, maps, contrast_wfs, subject_threshold):
         (plot_coverage, report, [('figure_file', 'coverage_figure_file')]),
         (plot_design, report, [('figure_file', 'design_figure_file')]),
         (design, report, [('design_file', 'design_file')]),
-        (prepare_wf, report, [('outputnode.losses_file', 'losses_file')]),
+        (prepare_wf, report, [('outputnode.losses_file', 'losses_file'),
+                              ('outputnode.mask_file', 'mask_file')]),
         (get_fit(workflow), report, [('metadata_file', 'model_metadata_file')]),
     ])  # fmt: skip

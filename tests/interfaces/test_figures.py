@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
@@ -191,8 +192,11 @@ def _visible(page):
     return ' '.join(text.replace('\N{MINUS SIGN}', '-').split())
 
 
-def test_report_holds_headline_and_numbers(report_of, files, group, read_json):
-    summary, page = report_of(*_FWE, title='Left & right', fwhm_mm=6.0, mask_method='given')
+def test_report_holds_headline_and_numbers(report_of, files, group, read_json, new_folder):
+    matching = new_folder() / 'matching.json'
+    matching.write_text(json.dumps({'Dropped': [{'file': 'sub-99.nii', 'reason': 'no row'}]}))
+    summary, page = report_of(*_FWE, title='Left & right', fwhm_mm=6.0, mask_method='given',
+        mask_file=group.mask_file, matching_metadata_file=str(matching))  # fmt: skip
     text = _visible(page)
     headline = read_json(summary.summary_file)
     assert headline['Contrast'] == 'Left > right'
@@ -211,6 +215,11 @@ def test_report_holds_headline_and_numbers(report_of, files, group, read_json):
     for path in group.in_files:
         assert path in text
     assert 'FWHM' in text
+    sizes = np.linalg.norm(nib.load(group.mask_file).affine[:3, :3], axis=0)
+    assert ' × '.join(f'{size:g}' for size in sizes) + ' mm' in text
+    assert 'Left out: sub-99.nii (no row).' in text
+    assert '1 further map was left out.' in text
+    assert 'Seed of the relabellings 0' in text
     for package in ('numpy', 'nilearn', 'nistats_nipype'):
         assert package in text
     # Nothing is fetched when the page is opened.
