@@ -28,6 +28,9 @@ _REFERENCES = {
     '10.1016/j.neuroimage.2005.01.011': 'Wager TD, Keller MC, Lacey SC, Jonides J (2005). '
     'Increased sensitivity in neuroimaging analyses using robust regression. NeuroImage '
     '26(1):99-113.',
+    '10.1016/j.neuroimage.2006.09.011': 'Casanova R, Srikanth R, Baer A, Laurienti PJ, Burdette '
+    'JH, Hayasaka S, Flowers L, Wood F, Maldjian JA (2007). Biological parametric mapping: a '
+    'statistical toolbox for multimodality brain image analysis. NeuroImage 34(1):137-143.',
     '10.1016/j.neuroimage.2008.03.061': 'Smith SM, Nichols TE (2009). Threshold-free cluster '
     'enhancement. NeuroImage 44(1):83-98.',
     '10.1016/j.neuroimage.2010.07.033': 'Fonov V, Evans AC, Botteron K, Almli CR, McKinstry RC, '
