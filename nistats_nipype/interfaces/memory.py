@@ -44,6 +44,10 @@ _NEEDS = {
     'PlotCoverage': (330, 20),
     'PlotDesign': (140, 0),
     'PlotNull': (140, 0),
+    'PlotSurface': (250, 20),
+    'PlotOutliers': (140, 0),
+    'PlotEffectSize': (250, 60),
+    'PlotPeaks': (200, 20),
     'MakeReport': (200, 0),
 }
 #: Bytes for each point of the mask: whole maps, neighbours, and room to sort for each thread.

@@ -23,17 +23,8 @@ _PARTS = (
     'permutation',
     'spatial',
     'influence',
+    'peaks',
 )
-_FIGURES = {
-    'fwe_figure_file': 'z where the FWE-corrected p passes',
-    'extent_figure_file': 'z where the FWE-corrected p of the cluster extent passes',
-    'mass_figure_file': 'z where the FWE-corrected p of the cluster mass passes',
-    'tfce_figure_file': 'z where the FWE-corrected p of TFCE passes',
-    'cor_z_figure_file': 'z of the FWE-corrected p (cor_z_score)',
-    'uncorrected_figure_file': 'z at the uncorrected threshold',
-    'slices_figure_file': 'z at the uncorrected threshold, on slices of the template',
-    'influence_figure_file': 'the statistic at the peak without each of the maps',
-}
 
 
 class _SummarizeContrastInputSpec(BaseInterfaceInputSpec):
@@ -52,6 +43,10 @@ class _SummarizeContrastInputSpec(BaseInterfaceInputSpec):
     fwe_figure_file = File(exists=True, desc='z where corrected p passes, on a glass brain')
     cor_z_figure_file = File(exists=True, desc='z of the corrected p, on a glass brain')
     null_figure_file = File(exists=True, desc='null distribution')
+    surface_figure_file = File(exists=True, desc='z at uncorrected p, on the cortex')
+    effect_size_figure_file = File(exists=True, desc='effect against z')
+    peaks_figure_file = File(exists=True, desc='values of the maps at the peaks')
+    peaks_metadata_file = File(exists=True, desc='metadata of the values at the peaks (JSON)')
     influence_figure_file = File(exists=True, desc='the peak without each of the maps')
     influence_metadata_file = File(exists=True, desc='metadata of the influence (JSON)')
     spatial_metadata_file = File(exists=True, desc='metadata of cluster and TFCE inference (JSON)')
@@ -157,6 +152,7 @@ class _MakeReportInputSpec(BaseInterfaceInputSpec):
     i2_figure_file = File(exists=True, desc='figure of the share of heterogeneity')
     design_figure_file = File(exists=True, desc='figure of the design')
     subjects_figure_file = File(exists=True, desc='figure of all subjects')
+    outliers_figure_file = File(exists=True, desc='figure of the maps that stand apart')
     coverage_figure_file = File(exists=True, desc='figure of the coverage')
     fwhm_mm = traits.Float(0.0, usedefault=True, desc='FWHM of the smoothing in mm, for the text')
     covariate_fwhm_mm = traits.Float(
@@ -230,6 +226,11 @@ class MakeReport(SimpleInterface):
                     figure
                     for figure in (
                         self._figure('subjects', 'The maps of the subjects'),
+                        self._figure(
+                            'outliers',
+                            'Mean, spread, coverage and likeness of each map. Within the pale '
+                            'range no map stands apart; diamonds are maps that the checks name',
+                        ),
                         self._figure('coverage', 'Number of maps that cover each voxel'),
                     )
                     if figure
@@ -319,6 +320,7 @@ def _describe_seeds(sections):
 def _contrast_section(section, joint):
     from ..images.files import load_table
     from ..viz.answer import key_figures
+    from ..viz.captions import FIGURES, describe_figure
     from ..viz.estimators import describe_statistic
     from ..viz.influence import describe_influence
     from ..viz.prose import (
@@ -347,6 +349,11 @@ def _contrast_section(section, joint):
         facts['Influence'] = describe_influence(section['metadata']['influence'])
     if joint:
         facts['Corrected over contrasts'] = describe_joint(joint, test['Contrast'])
+    captions = {
+        name: describe_figure(name, section['metadata'])
+        for name in FIGURES
+        if f'{name}_figure_file' in figures
+    }
     null = figures.get('null_figure_file')
     clusters = load_table(section['clusters_file'])
     caption = 'Maximum statistic of every relabelling, with the observed and the critical value'
@@ -356,9 +363,8 @@ def _contrast_section(section, joint):
         definition=test['ContrastFormula'],
         headline=section['headline'],
         figures=[
-            Figure(figures[name], text, f'{test["Contrast"]}: {text}')
-            for name, text in _FIGURES.items()
-            if name in figures
+            Figure(figures[f'{name}_figure_file'], text, f'{test["Contrast"]}: {text}')
+            for name, text in captions.items()
         ],
         clusters=clusters,
         metadata=facts,

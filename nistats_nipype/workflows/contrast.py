@@ -11,6 +11,7 @@ from ..interfaces import (
     SummarizeContrast,
     ViewImg,
 )
+from .figures import add_figures
 from .inference import PERMUTED, add_permutation, add_spatial, add_threshold
 from .influence import add_influence
 from .levels import check_levels, check_reach
@@ -23,6 +24,7 @@ _INPUTS = [
     'observations_file',
     'mask_file',
     'design_file',
+    'design_metadata_file',
     'model_file',
     'model_metadata_file',
     'losses_file',
@@ -114,10 +116,12 @@ def init_contrast_wf(
     ------
     observations_file, mask_file, design_file
         Packed observations, their mask, their design.
+    design_metadata_file
+        Terms and coding of the design (JSON), for the names of groups in figures; optional.
     model_file, model_metadata_file
         The fitted model and what is known of it.
     losses_file
-        Table that names the maps, for their influence.
+        Table that names the maps, for their influence and their values at the peaks.
     blocks_file
         Exchangeability blocks in PALM's format; optional.
     variance_groups_file
@@ -143,6 +147,8 @@ def init_contrast_wf(
         beside the outputs of :func:`~nistats_nipype.workflows.init_spatial_wf`.
     influence_file
         What leaving out each map changes (TSV), if asked for.
+    peaks_file
+        Values of the maps at the strongest peaks (TSV).
     section_file, summary_file
         What the report says, and the answer in a sentence (JSON).
 
@@ -173,7 +179,7 @@ def init_contrast_wf(
         corrections = list_corrections(cluster_forming_z, tfce)
         fields += [f'{kind}_{label}_file' for label in corrections for kind in ('z', 'clusters')]
     inputnode = pe.Node(niu.IdentityInterface(_INPUTS, mandatory_inputs=False), name='inputnode')
-    fields += ['summary_file'] + ['influence_file'] * influence
+    fields += ['peaks_file', 'summary_file'] + ['influence_file'] * influence
     outputnode = pe.Node(niu.IdentityInterface([*fields, 'section_file']), name='outputnode')
     define = make_node(
         DefineContrast(name=contrast_name, definition=definition), name='define_contrast'
@@ -198,13 +204,14 @@ def init_contrast_wf(
         'cluster_threshold': cluster_threshold,
         'connectivity': connectivity,
     }
-    title = f'{contrast_name}: z, p < {alpha_uncorrected:g} uncorrected'
+    map_title = title = f'{contrast_name}: z, p < {alpha_uncorrected:g} uncorrected'
     add_threshold(workflow, 'uncorrected', title, method='fpr', alpha=alpha_uncorrected, **shape)
     plot_slices = make_node(PlotStatMap(title=title, label='z'), name='plot_slices')
     view = make_node(ViewImg(title=title, label='z'), name='view_img')
     workflow.connect([
         (workflow.get_node('threshold_uncorrected'), plot_slices, [
             ('thresholded_file', 'in_file'),
+            ('metadata_file', 'threshold_metadata_file'),
         ]),
         (plot_slices, summarize, [('figure_file', 'slices_figure_file')]),
         (workflow.get_node('threshold_uncorrected'), view, [('thresholded_file', 'in_file')]),
@@ -242,6 +249,7 @@ def init_contrast_wf(
             add_spatial(workflow, spatial_wf, corrections)
         if covariates:
             _connect_covariates(workflow)
+    add_figures(workflow, contrast_name, map_title)
     if influence:
         add_influence(workflow, contrast_name, sidedness, missing)
     if out_dir is not None:

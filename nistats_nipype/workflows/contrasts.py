@@ -42,6 +42,9 @@ def add_contrasts(workflow, contrasts, groups, **parameters):
                 ('variance_groups_file', 'inputnode.variance_groups_file'),
             ]),
             (design, contrast_wf, [('design_file', 'inputnode.design_file')]),
+            (workflow.get_node('build_design'), contrast_wf, [
+                ('metadata_file', 'inputnode.design_metadata_file'),
+            ]),
             (fit, contrast_wf, [('model_file', 'inputnode.model_file'),
                                 ('metadata_file', 'inputnode.model_metadata_file')]),
             (contrast_wf, list_sections, [('outputnode.section_file', f'in{index}')]),

@@ -177,7 +177,7 @@ def model_outputs(model):
 def add_group_sink(workflow, out_dir, model):
     """Copy what all contrasts share to the results folder."""
     ds_group = make_node(SinkGroup(out_dir=out_dir), name='ds_group')
-    names = ['subjects', 'coverage', 'design']
+    names = ['subjects', 'outliers', 'coverage', 'design']
     names += [name for name in ('tau2', 'i2') if workflow.get_node(f'plot_{name}') is not None]
     ds_group.inputs.figure_names = names
     figures = pe.Node(niu.Merge(len(names)), name='list_figures')
