@@ -51,7 +51,7 @@ def test_voxelwise_covariates():
     assert 'the voxelwise covariates center(grey) and thick (Casanova et al. 2007' in text
     assert 'whose maps were smoothed with 5 mm FWHM' in text
     assert 'without their mean over all observations' in text
-    assert '1,234 voxels where a covariate was constant' in text
+    assert 'no result at 1,234 voxels where a covariate was constant' in text
     plain = {'VoxelwiseCovariates': ['thick[voxelwise]']}
     text = describe_covariates({**plain, 'NumberOfVoxelsWithCollinearCovariates': 0})
     assert text.endswith('whose maps were not smoothed.')
