@@ -1,4 +1,4 @@
-"""The documents render, and the commands of the README and the guide are those of the program."""
+"""The documents render, and the commands that they show are those of the program."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,6 @@ DOCUMENTS = [
     'CHANGES.rst',
     'CONTRIBUTING.rst',
     'benchmarks/README.rst',
-    'docs/guide.rst',
     'tests/validity/README.rst',
     'workflows/README.rst',
 ]
@@ -45,15 +44,14 @@ def commands_of(name):
     return [shlex.split(line) for line in lines]
 
 
-@pytest.mark.parametrize(
-    ('name', 'expected'),
-    [('README.rst', {'demo', 'run'}), ('docs/guide.rst', {'design', 'run', 'check'})],
-)
-def test_commands_of_the_documents_are_understood(name, expected):
+GUIDES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob('docs/howto/*.rst'))
+
+
+def test_commands_of_the_documents_are_understood():
     from nistats_nipype.cli.parser import get_parser
 
-    commands = commands_of(name)
-    assert {command[0] for command in commands} == expected
+    commands = [command for name in ('README.rst', *GUIDES) for command in commands_of(name)]
+    assert {command[0] for command in commands} == {'demo', 'design', 'run', 'check'}
     for command in commands:
         assert get_parser().parse_args(command).command == command[0]
 
