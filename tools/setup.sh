@@ -3,6 +3,7 @@
 #
 #   bash tools/setup.sh          the package and its command, nistats-nipype
 #   bash tools/setup.sh test     the same, with what the tests need
+#   bash tools/setup.sh doc      the same, with what the documentation needs
 #
 # Needs Python 3.11 or newer: python3, or the one that PYTHON names. A second
 # run does nothing unless the metadata of the package have changed.
@@ -15,8 +16,8 @@ fail() { printf 'setup: error: %s\n' "$1" >&2; shift; for line; do printf '  %s\
 
 case "${1-}" in
     '') target='.' ;;
-    test) target='.[test]' ;;
-    *) fail "unknown argument '$1'" 'expected: no argument, or test' ;;
+    test | doc) target=".[$1]" ;;
+    *) fail "unknown argument '$1'" 'expected: no argument, test or doc' ;;
 esac
 
 is_new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
@@ -77,8 +78,10 @@ if [[ ! -x .venv/bin/pip ]]; then
     "$python" -m venv --clear .venv >>"$log" 2>&1 || fail 'venv failed' "$(tail -n 5 "$log")"
 fi
 
-# An environment with the tests' needs serves without the argument as well.
-for installed in "$target" '.[test]'; do
+# An environment with more serves without the argument as well.
+serving=("$target")
+[[ $target == . ]] && serving+=('.[test]' '.[doc]')
+for installed in "${serving[@]}"; do
     if [[ "$(cat ".venv/.setup-$installed" 2>/dev/null)" == "$(fingerprint "$installed")" ]]; then
         say '.venv is up to date'
         exit 0

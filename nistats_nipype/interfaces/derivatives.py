@@ -50,8 +50,8 @@ class _SelectMapsOutputSpec(TraitedSpec):
 class SelectMaps(SimpleInterface):
     """Select one map for each subject from the results of another pipeline.
 
-    See :func:`nistats_nipype.datasets.select_maps`. The folder is searched every time, because
-    files may have been added to it.
+    See :func:`nistats_nipype.datasets.derivatives.select_maps`. The folder is searched every
+    time, because files may have been added to it.
 
     Examples
     --------

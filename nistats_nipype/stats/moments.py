@@ -38,7 +38,7 @@ class Moments(NamedTuple):
 
 
 def moments(values):
-    """Moments of the rows of an array, for :func:`gamma_fit`.
+    """Moments of the rows of an array, for :func:`~nistats_nipype.stats.tails.gamma_fit`.
 
     Parameters
     ----------

@@ -130,7 +130,7 @@ def plot_null(
     critical : float, optional
         Smallest significant value; by default the smallest value of ``null`` that at most
         a fraction ``alpha`` of the relabellings reach.
-    statistic : str, default='max |t|'
+    statistic : str, default ``'max |t|'``
         Name of the statistic, for the axis.
     title : str, optional
         Title of the figure.
