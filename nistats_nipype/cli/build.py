@@ -121,12 +121,7 @@ def build_run(args, out_dir, *, strict=True):
 
     refuse_contradictions(args)
     arguments = _model_arguments(args)
-    check_model(
-        args.model,
-        fwhm_mm=args.fwhm,
-        n_perm=args.n_perm,
-        auto_variance_groups=args.variance_groups == 'auto',
-    )
+    check_model(**arguments)
     sources = find_sources(args)
     maps = sources.maps
     tmaps = expand_maps(args.tmaps) if args.tmaps else []

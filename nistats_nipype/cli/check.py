@@ -38,6 +38,7 @@ def check_analysis(args, maps, tmaps, contrasts):
         tmap_files=tmaps,
         request=Request(
             n_perm=args.n_perm,
+            model=args.model,
             errors=args.errors,
             method=args.method,
             sidedness=args.sidedness,

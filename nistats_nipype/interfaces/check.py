@@ -42,6 +42,7 @@ class _CheckDesignInputSpec(BaseInterfaceInputSpec):
     )
     tmap_files = InputMultiObject(File(exists=True), desc='t maps of the subjects')
     n_perm = traits.Int(10000, usedefault=True, desc='relabellings; 0 for none')
+    model = traits.Str('ols', usedefault=True, desc='model that is permuted')
     errors = traits.Str('auto', usedefault=True, desc='assumption about the errors')
     method = traits.Str('freedman-lane', usedefault=True, desc='what is relabelled')
     sidedness = traits.Enum(
@@ -116,6 +117,7 @@ class CheckDesign(SimpleInterface):
             tmap_files=inputs.get('tmap_files', ()),
             request=Request(
                 n_perm=inputs['n_perm'],
+                model=inputs['model'],
                 errors=inputs['errors'],
                 method=inputs['method'],
                 sidedness=inputs['sidedness'],

@@ -10,9 +10,10 @@ from ..interfaces import (
     PlotStatMap,
     SummarizeContrast,
 )
-from .inference import PERMUTED, add_permutation, add_spatial, add_threshold
+from .inference import PERMUTED, add_permutation, add_spatial, add_threshold, connect_maps
 from .influence import add_influence
 from .levels import check_levels, check_reach
+from .models import takes_variances
 from .nodes import make_node
 from .permutation import init_permutation_wf
 from .sink import add_contrast_sink
@@ -25,6 +26,7 @@ _INPUTS = [
     'model_file',
     'model_metadata_file',
     'losses_file',
+    'variance_files',
     'blocks_file',
     'variance_groups_file',
 ]
@@ -51,6 +53,7 @@ def init_contrast_wf(
     tail='none',
     fdr_method='BH',
     variance_fwhm_mm=0.0,
+    model='ols',
     influence=False,
     out_dir=None,
     omp_nthreads=1,
@@ -75,7 +78,7 @@ def init_contrast_wf(
         :func:`nistats_nipype.designs.contrasts.parse_contrast`.
     n_perm : int, default 10000
         Relabellings drawn beside the observed one; 0 leaves permutation inference out.
-    n_chunks, seed, errors, method, variance_fwhm_mm, omp_nthreads
+    n_chunks, seed, errors, method, variance_fwhm_mm, model, omp_nthreads
         See :func:`~nistats_nipype.workflows.init_permutation_wf`.
     sidedness : {'two-sided', 'positive', 'negative'}, default 'two-sided'
         Side of t; F has one side.
@@ -115,6 +118,8 @@ def init_contrast_wf(
         The fitted model and what is known of it.
     losses_file
         Table that names the maps, for their influence.
+    variance_files
+        Packed variances of the observations, those of the fit, if the model takes them.
     blocks_file
         Exchangeability blocks in PALM's format; optional.
     variance_groups_file
@@ -209,6 +214,7 @@ def init_contrast_wf(
             'missing': missing,
             'tail': tail,
             'variance_fwhm_mm': variance_fwhm_mm,
+            'model': model,
             'omp_nthreads': omp_nthreads,
         }
         permutation_wf = init_permutation_wf(
@@ -231,6 +237,8 @@ def init_contrast_wf(
                 **test,
             )
             add_spatial(workflow, spatial_wf, corrections)
+        if takes_variances(model):
+            connect_maps(workflow, 'variance_files')
     if influence:
         add_influence(workflow, contrast_name, sidedness, missing)
     if out_dir is not None:

@@ -1,7 +1,7 @@
 """The contrasts of a second-level workflow."""
 
 from .contrast import init_contrast_wf
-from .models import get_fit
+from .models import get_fit, takes_variances
 
 
 def add_contrasts(workflow, contrasts, groups, **parameters):
@@ -45,4 +45,8 @@ def add_contrasts(workflow, contrasts, groups, **parameters):
                                 ('metadata_file', 'inputnode.model_metadata_file')]),
             (contrast_wf, list_sections, [('outputnode.section_file', f'in{index}')]),
         ])  # fmt: skip
+        if takes_variances(parameters['model']):
+            workflow.connect(
+                prepare_wf, 'outputnode.variances_file', contrast_wf, 'inputnode.variance_files'
+            )
     return contrast_wfs

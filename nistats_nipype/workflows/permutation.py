@@ -4,6 +4,7 @@ from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from ..interfaces import DrawSchedule, FitTails, MergePermutations, Permute
+from .models import takes_variances
 from .nodes import make_node
 
 _OUTPUTS = [
@@ -35,6 +36,7 @@ def init_permutation_wf(
     tail='none',
     fdr_method='BH',
     variance_fwhm_mm=0.0,
+    model='ols',
     omp_nthreads=1,
     name='permutation_wf',
 ):
@@ -83,6 +85,10 @@ def init_permutation_wf(
         adaptive procedure of Benjamini, Krieger and Yekutieli at 0.05.
     variance_fwhm_mm : float, default 0.0
         FWHM in mm of the kernel that smooths the error variance, for pseudo-t; 0 for t and F.
+    model : {'ols', 'robust', 'reml', 'dl', 'fixed'}, default 'ols'
+        Model that is fitted to every relabelling; for others than least squares see
+        :func:`nistats_nipype.stats.model_engine.check_relabelling`. Uncorrected p are counted
+        then, whatever the ``tail``.
     omp_nthreads : int, default 1
         Threads per job.
     name : str, default 'permutation_wf'
@@ -97,6 +103,8 @@ def init_permutation_wf(
         Design matrix (TSV).
     contrast_file
         Contrast (JSON).
+    variance_files
+        Sampling variances of the maps, in their order, for ``'reml'``, ``'dl'`` and ``'fixed'``.
     blocks_file
         Exchangeability blocks in PALM's format; optional.
     variance_groups_file
@@ -126,9 +134,10 @@ def init_permutation_wf(
     >>> sorted(init_permutation_wf(n_chunks=4).list_node_names())
     ['draw_schedule', 'inputnode', 'merge_permutations', 'outputnode', 'permute']
     """
+    permuted = [*_TEST, *(['variance_files'] if takes_variances(model) else [])]
     inputnode = pe.Node(
         niu.IdentityInterface(
-            [*_TEST, 'blocks_file', 'variance_groups_file'], mandatory_inputs=False
+            [*permuted, 'blocks_file', 'variance_groups_file'], mandatory_inputs=False
         ),
         name='inputnode',
     )
@@ -146,7 +155,7 @@ def init_permutation_wf(
         'num_threads': omp_nthreads,
     }
     permute = make_node(
-        Permute(n_chunks=n_chunks, variance_fwhm_mm=variance_fwhm_mm, **test),
+        Permute(n_chunks=n_chunks, variance_fwhm_mm=variance_fwhm_mm, model=model, **test),
         iterfield=['chunk'],
         name='permute',
         n_procs=omp_nthreads,
@@ -163,7 +172,7 @@ def init_permutation_wf(
                                     ('blocks_file', 'blocks_file'),
                                     ('variance_groups_file', 'variance_groups_file')]),
         (draw_schedule, outputnode, _SCHEDULE),
-        (inputnode, permute, [(field, field) for field in _TEST]),
+        (inputnode, permute, [(field, field) for field in permuted]),
         (draw_schedule, permute, [('schedule_file', 'schedule_file')]),
         (inputnode, merge_permutations, [('mask_file', 'mask_file'),
                                          ('design_file', 'design_file'),
@@ -172,7 +181,7 @@ def init_permutation_wf(
         (permute, merge_permutations, [('chunk_file', 'chunk_files')]),
         (merge_permutations, outputnode, [(field, field) for field in _OUTPUTS]),
     ])  # fmt: skip
-    if tail != 'none' and not variance_fwhm_mm:
+    if tail != 'none' and not variance_fwhm_mm and model == 'ols':
         fit_tails = make_node(FitTails(tail=tail, **test), name='fit_tails', n_procs=omp_nthreads)
         workflow.connect([
             (inputnode, fit_tails, [(field, field) for field in _TEST]),

@@ -4,6 +4,7 @@ from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from ..interfaces import MergeSpatial, PermuteSpatial
+from .models import takes_variances
 from .nodes import make_node
 
 _INPUTS = [
@@ -34,6 +35,7 @@ def init_spatial_wf(
     zero_is_missing=True,
     tail='none',
     variance_fwhm_mm=0.0,
+    model='ols',
     omp_nthreads=1,
     name='spatial_wf',
 ):
@@ -58,13 +60,13 @@ def init_spatial_wf(
         Whether to compute TFCE (E = 0.5, H = 2).
     connectivity : {26, 18, 6}, default 26
         Neighbours of a voxel.
-    n_chunks, sidedness, missing, zero_is_missing, tail, variance_fwhm_mm, omp_nthreads
+    n_chunks, sidedness, missing, zero_is_missing, tail, variance_fwhm_mm, model, omp_nthreads
         See :func:`~nistats_nipype.workflows.init_permutation_wf`; the tail is for mass and TFCE.
     name : str, default 'spatial_wf'
 
     Inputs
     ------
-    in_files, mask_file, design_file, contrast_file
+    in_files, mask_file, design_file, contrast_file, variance_files
         As for :func:`~nistats_nipype.workflows.init_permutation_wf`.
     schedule_file, schedule_metadata_file
         Relabellings, and how they were drawn.
@@ -90,7 +92,8 @@ def init_spatial_wf(
     fields = ['null_file', 'extremes_file', 'metadata_file']
     fields += CLUSTER_OUTPUTS if cluster_forming_z is not None else []
     fields += TFCE_OUTPUTS if tfce else []
-    inputnode = pe.Node(niu.IdentityInterface(_INPUTS), name='inputnode')
+    beside = ['variance_files'] if takes_variances(model) else []
+    inputnode = pe.Node(niu.IdentityInterface([*_INPUTS, *beside]), name='inputnode')
     outputnode = pe.Node(niu.IdentityInterface(fields), name='outputnode')
     permute_spatial = make_node(
         PermuteSpatial(
@@ -101,6 +104,7 @@ def init_spatial_wf(
             missing=missing,
             zero_is_missing=zero_is_missing,
             variance_fwhm_mm=variance_fwhm_mm,
+            model=model,
             num_threads=omp_nthreads,
         ),
         iterfield=['chunk'],
@@ -114,7 +118,9 @@ def init_spatial_wf(
     shared = ['mask_file', 'design_file', 'contrast_file']
     workflow = pe.Workflow(name=name)
     workflow.connect([
-        (inputnode, permute_spatial, [(f, f) for f in ['in_files', 'schedule_file', *shared]]),
+        (inputnode, permute_spatial, [
+            (f, f) for f in ['in_files', 'schedule_file', *shared, *beside]
+        ]),
         (inputnode, merge_spatial, [(f, f) for f in ['schedule_metadata_file', *shared]]),
         (permute_spatial, merge_spatial, [('chunk_file', 'chunk_files')]),
         (merge_spatial, outputnode, [(field, field) for field in fields]),

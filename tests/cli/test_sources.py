@@ -11,7 +11,7 @@ import pytest
 
 from nistats_nipype.cli import build
 from nistats_nipype.cli.parser import get_parser
-from nistats_nipype.exceptions import GridError, InputError
+from nistats_nipype.exceptions import GridError, InputError, NistatsNipypeError
 
 from .conftest import SHAPE, save_map
 
@@ -109,6 +109,25 @@ def test_robust_regression_takes_none_and_may_smooth(folder):
     assert not {'fit_glm', 'match_maps', 'prepare_wf.mask_variances'} & set(names)
 
 
+def test_mixed_effects_are_permuted(folder):
+    arguments = ('--derivatives', folder / 'fitlins', '--entities', 'contrast=faces')
+    options = ('--model', 'reml', '--fwhm', 0, '--n-perm', 50)
+    workflow = build.build_run(parse(*arguments, *options), 'out').workflow
+    permute = workflow.get_node('contrast_mean_wf.permutation_wf.permute')
+    assert permute.inputs.model == 'reml'
+
+
+def test_mixed_effects_beside_a_nuisance_are_refused_with_what_would_do(folder):
+    arguments = (
+        '--table', folder / 'participants.tsv', '--map-column', 'effect', '--variance-column',
+        'variance', '--formula', 'age', '--contrast', 'mean=intercept', '--fwhm', 0,
+    )  # fmt: skip
+    with pytest.raises(NistatsNipypeError, match='cannot be permuted beside these') as error:
+        build.build_run(parse(*arguments, '--model', 'reml'), 'out')
+    assert '--model ols' in str(error.value)
+    assert build.build_run(parse(*arguments, '--model', 'reml', '--n-perm', 0), 'out')
+
+
 def test_influence_is_measured_if_asked_for(folder):
     arguments = ('--derivatives', folder / 'fitlins', '--entities', 'contrast=faces')
     node = 'contrast_mean_wf.measure_influence'
@@ -130,12 +149,11 @@ def test_influence_is_measured_if_asked_for(folder):
             ['--maps', 'a', '--variance-maps', 'v', '--variance-groups', 'g', *MIXED],
             'no variance groups',
         ),
-        (['--maps', 'a', '--variance-maps', 'v', '--model', 'dl'], 'neither smooths'),
+        (['--maps', 'a', '--variance-maps', 'v', '--model', 'dl'], 'cannot be had with what else'),
         (
-            ['--maps', 'a', '--variance-maps', 'v', '--model', 'dl', '--n-perm', '0'],
-            'neither smooths',
+            ['--maps', 'a', '--model', 'robust', '--method', 'manly'],
+            'cannot be had with what else',
         ),
-        (['--maps', 'a', '--model', 'robust'], 'is not permuted'),
         (
             ['--maps', 'a', '--model', 'robust', '--n-perm', '0', '--variance-maps', 'v'],
             'Nothing of the variances',
