@@ -3,7 +3,6 @@
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from ..designs.matrices import INTERCEPT, count_terms
 from ..exceptions import InputError
 from ..interfaces import FitGLM, FitMixed, FitRobust, MatchMaps, PlotStatMap, SinkGroup
 from .nodes import make_node
@@ -97,6 +96,9 @@ def check_permuted(model, formula, contrasts):
     """
     if model == 'ols' or formula is None:
         return
+    # Here, because it imports pandas.
+    from ..designs.matrices import INTERCEPT, count_terms
+
     n_terms = count_terms(formula)
     for name, definition in contrasts.items():
         rows = 1 if isinstance(definition, str) else len(definition)

@@ -117,6 +117,31 @@ def test_mixed_effects_are_permuted(folder):
     assert permute.inputs.model == 'reml'
 
 
+def test_mixed_effects_are_permuted_from_the_command_line(folder, command, tmp_path):
+    arguments = ('--derivatives', folder / 'fitlins', '--entities', 'contrast=faces')
+    options = ('--model', 'dl', '--fwhm', 0, '--n-perm', 40, '--title', 'x')
+    code, output = command('run', tmp_path / 'out', *arguments, *options)
+    assert code == 0, output
+    stem = tmp_path / 'out' / 'contrast-mean_stat-p_desc-voxelFWE_statmap'
+    metadata = json.loads(stem.with_name(f'{stem.name}.json').read_text())
+    assert (metadata['PermutedModel'], metadata['NumberOfRelabellings']) == ('dl', 41)
+    mask = np.asarray(nib.load(tmp_path / 'out' / 'mask.nii.gz').dataobj) > 0
+    y, v = (
+        np.stack([np.asarray(nib.load(path).dataobj)[mask] for path in paths(folder, pattern)])
+        for pattern in (EFFECTS, VARIANCES)
+    )
+    w, n = 1 / v.astype(float), len(y)
+    q = (w * (y - (w * y).sum(axis=0) / w.sum(axis=0)) ** 2).sum(axis=0)
+    scale = w.sum(axis=0) - (w**2).sum(axis=0) / w.sum(axis=0)
+    w = 1 / (v + np.maximum(0, (q - (n - 1)) / scale))
+    t = np.abs((w * y).sum(axis=0)) / np.sqrt(w.sum(axis=0))
+    null = pd.read_csv(tmp_path / 'out' / 'contrast-mean_desc-voxelFWE_null.tsv', sep='\t')
+    maxima = null['max_abs_t'].to_numpy()
+    assert maxima[0] == pytest.approx(t.max(), rel=1e-6)
+    p = np.asarray(nib.load(f'{stem}.nii.gz').dataobj)[mask]
+    np.testing.assert_allclose(p, (maxima[:, None] >= t * (1 - 1e-6)).mean(axis=0), rtol=1e-5)
+
+
 def test_mixed_effects_beside_a_nuisance_are_refused_with_what_would_do(folder):
     arguments = (
         '--table', folder / 'participants.tsv', '--map-column', 'effect', '--variance-column',
