@@ -1,5 +1,6 @@
 """The report of an analysis."""
 
+import platform
 from pathlib import Path
 
 from nipype.interfaces.base import (
@@ -77,6 +78,7 @@ class _SummarizeContrastInputSpec(BaseInterfaceInputSpec):
     tfce_figure_file = File(
         exists=True, desc='z where the corrected p of TFCE passes, on a glass brain'
     )
+    viewer_file = File(exists=True, desc='page to move through z at uncorrected p, see ViewImg')
 
 
 class _SummarizeContrastOutputSpec(TraitedSpec):
@@ -124,6 +126,7 @@ class SummarizeContrast(SimpleInterface):
             'clusters_file': defined[f'clusters_{shown}_file'],
             'clusters_at': shown,
             'figures': {name: path for name, path in defined.items() if 'figure' in name},
+            'viewer_file': defined.get('viewer_file'),
             'metadata': metadata,
         }
         cwd = Path(runtime.cwd)
@@ -141,6 +144,7 @@ class _MakeReportInputSpec(BaseInterfaceInputSpec):
     )
     design_file = File(exists=True, mandatory=True, desc='design matrix (TSV)')
     losses_file = File(exists=True, mandatory=True, desc='voxels that each map lacks (TSV)')
+    mask_file = File(exists=True, desc='mask of the analysis, for the size of its voxels')
     model_metadata_file = File(exists=True, mandatory=True, desc='metadata of the fit (JSON)')
     contrasts_metadata_file = File(
         exists=True, desc='metadata of the correction over contrasts (JSON)'
@@ -155,6 +159,9 @@ class _MakeReportInputSpec(BaseInterfaceInputSpec):
     subjects_figure_file = File(exists=True, desc='figure of all subjects')
     coverage_figure_file = File(exists=True, desc='figure of the coverage')
     fwhm_mm = traits.Float(0.0, usedefault=True, desc='FWHM of the smoothing in mm, for the text')
+    covariate_fwhm_mm = traits.Float(
+        0.0, usedefault=True, desc='that of maps of voxelwise covariates in mm, for the text'
+    )
     mask_method = traits.Enum(
         'given',
         'intersection',
@@ -180,6 +187,8 @@ class _MakeReportOutputSpec(TraitedSpec):
 class MakeReport(SimpleInterface):
     """Make the HTML report of an analysis: one file, opened by any browser, offline.
 
+    In a workflow, the report shows the nodes as they have run by then: status, time and memory.
+
     Examples
     --------
     >>> MakeReport(title='Left against right button press').inputs.fwhm_mm
@@ -191,9 +200,11 @@ class MakeReport(SimpleInterface):
 
     def _run_interface(self, runtime):
         from ..images.files import load_json, load_table
-        from ..viz.estimators import describe_weights
-        from ..viz.prose import methods_text
-        from ..viz.report import DesignSection, GroupSection, render_report
+        from ..viz.estimators import describe_dropped, describe_weights
+        from ..viz.methods import methods_text
+        from ..viz.report import render_report
+        from ..viz.sections import DesignSection, GroupSection
+        from .record import summarize_run
         from .sink import software_versions
 
         inputs = self.inputs
@@ -202,7 +213,6 @@ class MakeReport(SimpleInterface):
         joint = inputs.contrasts_metadata_file
         joint = load_json(joint) if isdefined(joint) else None
         design = load_table(inputs.design_file)
-        preparation = {'fwhm_mm': inputs.fwhm_mm, 'mask_method': inputs.mask_method}
         versions, findings = software_versions(), self._findings()
         tests = [
             {'test': section['metadata']['contrast'], **section['metadata']}
@@ -214,9 +224,7 @@ class MakeReport(SimpleInterface):
             summary=f'{model["NumberOfMaps"]} maps, {model["NumberOfVoxelsFitted"]:,} voxels, '
             f'{len(sections)} contrast{"s" * (len(sections) > 1)}.{_count_warnings(findings)}',
             contrasts=[_contrast_section(section, joint) for section in sections],
-            design=DesignSection(
-                self._figure('design', 'Design matrix and contrasts'), design.head(10)
-            ),
+            design=DesignSection(self._figure('design', 'Design matrix and contrasts'), design),
             group=GroupSection(
                 [
                     figure
@@ -227,25 +235,45 @@ class MakeReport(SimpleInterface):
                     if figure
                 ],
                 load_table(inputs.losses_file),
-                self._left_out() + describe_weights(model),
+                describe_dropped(self._matching()) + describe_weights(model),
             ),
             heterogeneity=self._heterogeneity(model),
-            methods=methods_text(model, preparation, tests, versions, joint),
-            provenance={**inputs.execution, **versions},
+            methods=methods_text(model, self._preparation(), tests, versions, joint),
+            provenance={
+                **inputs.execution,
+                **_describe_seeds(sections),
+                'Software': {'Python': platform.python_version(), **versions},
+            },
             findings=findings,
+            run=summarize_run(runtime.cwd),
         )
         return runtime
 
-    def _left_out(self):
+    def _matching(self):
         from ..images.files import load_json
-        from ..viz.estimators import describe_dropped
 
         path = self.inputs.matching_metadata_file
-        return describe_dropped(load_json(path)) if isdefined(path) else []
+        return load_json(path) if isdefined(path) else {'Dropped': []}
+
+    def _preparation(self):
+        """What the methods text says of the maps before the fit."""
+        from ..images.nifti import open_image
+
+        inputs = self.inputs
+        sizes = []
+        if isdefined(inputs.mask_file):
+            sizes = [float(size) for size in open_image(inputs.mask_file).header.get_zooms()[:3]]
+        return {
+            'fwhm_mm': inputs.fwhm_mm,
+            'covariate_fwhm_mm': inputs.covariate_fwhm_mm,
+            'mask_method': inputs.mask_method,
+            'voxel_mm': sizes,
+            'n_left_out': len(self._matching()['Dropped']),
+        }
 
     def _heterogeneity(self, model):
         from ..viz.estimators import describe_heterogeneity
-        from ..viz.report import HeterogeneitySection
+        from ..viz.sections import HeterogeneitySection
 
         if 'MixedModel' not in model:
             return None
@@ -266,7 +294,7 @@ class MakeReport(SimpleInterface):
         return load_table(path).fillna('').astype(str).to_dict('records')
 
     def _figure(self, name, caption):
-        from ..viz.report import Figure
+        from ..viz.sections import Figure
 
         path = getattr(self.inputs, f'{name}_figure_file')
         return Figure(path, caption, caption) if isdefined(path) else None
@@ -280,8 +308,17 @@ def _count_warnings(findings):
     return f' The checks gave {number} warning{"s" * (number > 1)}, see there.'
 
 
+def _describe_seeds(sections):
+    """Seeds of the relabellings; none where all were enumerated, or there are none."""
+    seeds = {
+        str(section['metadata'].get('permutation', {}).get('Seed', 'none')) for section in sections
+    } - {'none'}
+    return {'Seed of the relabellings': ', '.join(sorted(seeds))} if seeds else {}
+
+
 def _contrast_section(section, joint):
     from ..images.files import load_table
+    from ..viz.answer import key_figures
     from ..viz.estimators import describe_statistic
     from ..viz.influence import describe_influence
     from ..viz.prose import (
@@ -290,7 +327,7 @@ def _contrast_section(section, joint):
         describe_possible,
         describe_side,
     )
-    from ..viz.report import ContrastSection, Figure
+    from ..viz.sections import ContrastSection, Figure
 
     test, figures = section['metadata']['contrast'], section['figures']
     permutation = section['metadata'].get('permutation')
@@ -311,6 +348,7 @@ def _contrast_section(section, joint):
     if joint:
         facts['Corrected over contrasts'] = describe_joint(joint, test['Contrast'])
     null = figures.get('null_figure_file')
+    clusters = load_table(section['clusters_file'])
     caption = 'Maximum statistic of every relabelling, with the observed and the critical value'
     return ContrastSection(
         name=test['Contrast'],
@@ -322,11 +360,13 @@ def _contrast_section(section, joint):
             for name, text in _FIGURES.items()
             if name in figures
         ],
-        clusters=load_table(section['clusters_file']),
+        clusters=clusters,
         metadata=facts,
         null_figure=Figure(null, caption, f'{test["Contrast"]}: null distribution')
         if null
         else None,
+        answer=key_figures(section['metadata'], clusters),
+        viewer=section['viewer_file'],
     )
 
 

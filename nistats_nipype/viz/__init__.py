@@ -4,14 +4,16 @@ from .group import plot_coverage, plot_subjects
 from .influence import plot_influence
 from .maps import plot_glass_brain, plot_stat_map
 from .plots import plot_design, plot_null
-from .report import (
+from .report import render_report
+from .run import RunSection
+from .sections import (
     ContrastSection,
     DesignSection,
     Figure,
     GroupSection,
     HeterogeneitySection,
-    render_report,
 )
+from .viewer import view_img
 
 __all__ = [
     'ContrastSection',
@@ -19,6 +21,7 @@ __all__ = [
     'Figure',
     'GroupSection',
     'HeterogeneitySection',
+    'RunSection',
     'plot_coverage',
     'plot_design',
     'plot_glass_brain',
@@ -27,4 +30,5 @@ __all__ = [
     'plot_stat_map',
     'plot_subjects',
     'render_report',
+    'view_img',
 ]

@@ -1,6 +1,4 @@
-"""Results and methods in words, from the metadata of the steps."""
-
-from .estimators import describe_dof, describe_estimator, describe_refits
+"""Results in words, from the metadata of the steps."""
 
 _RELABELLING = {
     'exchangeable': 'permutations of the observations',
@@ -29,6 +27,17 @@ def _count(number, noun):
 
 def _level(alpha):
     return f'{alpha:.3g}'.replace('0.', '.', 1)
+
+
+def describe_alpha(alpha, corrected):
+    """Say at which level was tested.
+
+    Examples
+    --------
+    >>> describe_alpha(0.05, corrected=True), describe_alpha(0.001, corrected=False)
+    ('FWE-corrected p < .05', 'uncorrected p < .001')
+    """
+    return f'{"FWE-corrected" if corrected else "uncorrected"} p < {_level(alpha)}'
 
 
 def describe_side(kind, sidedness, name='F'):
@@ -61,9 +70,8 @@ def describe_result(test, threshold, permutation, clusters):
     str
     """
     n_voxels = threshold['NumberOfVoxelsPositive'] + threshold['NumberOfVoxelsNegative']
-    level = f'p < {_level(threshold["Alpha"])}'
     corrected = permutation is not None
-    how = f'FWE-corrected {level}' if corrected else f'uncorrected {level}'
+    how = describe_alpha(threshold['Alpha'], corrected)
     if test['Statistic'] == 't':
         how += f' ({_SIDES[threshold["Sidedness"]]})'
     if n_voxels:
@@ -94,7 +102,8 @@ def _describe_number(permutation):
     )
 
 
-_SPATIAL = {'extent': 'cluster extent', 'mass': 'cluster mass', 'tfce': 'TFCE'}
+#: What clusters are measured by, in words.
+SPATIAL = {'extent': 'cluster extent', 'mass': 'cluster mass', 'tfce': 'TFCE'}
 
 
 def describe_spatial(thresholds, spatial):
@@ -127,7 +136,7 @@ def describe_spatial(thresholds, spatial):
             clusters = _count(threshold['NumberOfClusters'], 'cluster')
             found = f'{_count(n_voxels, "voxel")} in {clusters}'
         text += (
-            f' By {_SPATIAL[name]}: {found} at FWE-corrected p < {_level(threshold["Alpha"])} '
+            f' By {SPATIAL[name]}: {found} at FWE-corrected p < {_level(threshold["Alpha"])} '
             f'(smallest {format_p(spatial["SmallestCorrectedP"][name])}'
         )
         if threshold.get('AlphaReachable') is False:
@@ -234,141 +243,7 @@ def describe_joint(joint, name):
     index = contrasts.index(name)
     each = ', '.join(
         f'{format_p(smallest[kind][index])} ({word})'
-        for kind, word in {'voxel': 'voxels', **_SPATIAL}.items()
+        for kind, word in {'voxel': 'voxels', **SPATIAL}.items()
         if kind in smallest
     )
     return f'smallest p over voxels and {_count(len(contrasts), "contrast")}: {each}'
-
-
-def methods_text(model, preparation, tests, versions, joint=None):
-    """Text for the methods section of a paper.
-
-    Parameters
-    ----------
-    model : dict
-        Metadata of the fit.
-    preparation : dict
-        ``fwhm_mm`` and ``mask_method``.
-    tests : list of dict
-        For each contrast ``test`` and, where they were made, ``permutation`` and ``fwe``.
-    versions : dict
-        Versions of the software.
-    joint : dict, optional
-        Metadata of the correction over contrasts.
-
-    Returns
-    -------
-    str
-        Paragraphs separated by blank lines.
-    """
-    fwhm = preparation['fwhm_mm']
-    smoothed = f'smoothed with a Gaussian kernel of {fwhm:g} mm FWHM' if fwhm else 'not smoothed'
-    missing = {
-        'error': 'No value was missing inside the mask.',
-        'drop_voxel': 'Voxels with a missing value in any map were left out.',
-        'per_voxel': 'Each voxel was fitted on the maps observed there, with its own degrees of '
-        f'freedom ({model["NumberOfIncompleteVoxelsFitted"]:,} voxels had missing values).',
-    }[model['MissingData']]
-    paragraphs = [
-        f'{model["NumberOfMaps"]} maps were {smoothed} and analysed in '
-        f'{model["NumberOfVoxelsFitted"]:,} voxels ({_MASKS[preparation["mask_method"]]}) with '
-        f'{describe_estimator(model)}. {missing}'
-    ]
-    for entry in tests:
-        paragraphs.append(_test_text(entry))
-    if joint:
-        paragraphs.append(_joint_text(joint))
-    paragraphs.append(
-        'The analysis was run with nistats_nipype '
-        + ', '.join(
-            f'{name} {version}' if name != 'nistats_nipype' else version
-            for name, version in versions.items()
-        )
-        + '.'
-    )
-    return '\n\n'.join(paragraphs)
-
-
-_MASKS = {
-    'intersection': 'those observed in all maps',
-    'coverage': 'those observed in a sufficient share of the maps',
-    'template': 'those of the MNI152 brain template',
-    'given': 'those of a mask given by the user',
-}
-
-
-def _joint_text(joint):
-    n_contrasts = _count(len(joint['Contrasts']), 'contrast')
-    text = (
-        f'Familywise error over voxels and {n_contrasts} together was controlled with the '
-        'permutation distribution of the maximum over voxels and contrasts (Winkler et al. 2016, '
-        'https://doi.org/10.1002/hbm.23115; Alberton et al. 2020, '
-        'https://doi.org/10.1016/j.neuroimage.2020.116760), each relabelling being used for all '
-        'contrasts, and each test being compared on the z of its parametric p.'
-    )
-    if joint['LeftOut']:
-        names = ', '.join(_SPATIAL[name] for name in joint['LeftOut'])
-        text += f' Not corrected over contrasts, for want of a common scale: {names}.'
-    return text
-
-
-_RELABELLED = {
-    'freedman-lane': 'the residuals of the nuisance model relabelled (Freedman and Lane 1983)',
-    'ter-braak': 'the residuals of the whole model relabelled (ter Braak 1992)',
-    'manly': 'the data relabelled (Manly 1986)',
-    'draper-stoneman': 'the regressors of interest relabelled (Draper and Stoneman 1966)',
-    'dekker': 'the regressors of interest, made orthogonal to the nuisance, relabelled (Dekker et '
-    'al. 2007)',
-    'huh-jhun': 'the residuals of the nuisance model reduced to their degrees of freedom and '
-    'relabelled (Huh and Jhun 2001)',
-}
-_VARIANCES = {
-    name: f' {name} is the generalisation of {old} to groups of unequal variance (Welch 1951, '
-    'https://doi.org/10.1093/biomet/38.3-4.330).'
-    for name, old in (('v', 't'), ('G', 'F'))
-}
-
-
-def _test_text(entry):
-    test, permutation = entry['test'], entry.get('permutation')
-    side = f'{_SIDES[test["Sidedness"]]} ' if test['Statistic'] == 't' else ''
-    dof = describe_dof(test)
-    if test['Statistic'] == 'F':
-        dof = f'{test["DegreesOfFreedomEffect"]}, {dof}'
-    text = f'Contrast "{test["Contrast"]}" ({test["ContrastFormula"]}) was tested {side}with '
-    name = test.get('StatisticName', test['Statistic'])
-    text += {
-        'z': 'z.',
-        'chi2': f'chi-squared({test.get("DegreesOfFreedomEffect")}).',
-    }.get(name, f'{name}({dof}).{_VARIANCES.get(name, "")}')
-    if permutation:
-        method = permutation.get('PermutationMethod', 'freedman-lane')
-        text += (
-            ' Familywise error over voxels was controlled with the permutation distribution of '
-            f'the maximum statistic: {describe_permutation(permutation)} (Winkler et al. 2014, '
-            'https://doi.org/10.1016/j.neuroimage.2014.01.060), with '
-            f'{describe_refits(permutation) or _RELABELLED[method]}.'
-        )
-        if permutation.get('VarianceFWHM'):
-            text += (
-                f' The permuted statistic was a pseudo-{test["Statistic"]}, the error variance '
-                f'smoothed with a Gaussian kernel of {permutation["VarianceFWHM"]:g} mm FWHM '
-                '(Nichols and Holmes 2002, https://doi.org/10.1002/hbm.1058).'
-            )
-        tail = permutation.get('Tail')
-        if tail and tail['Fitted']:
-            text += (
-                f' Corrected p are {tail["Method"]} (Winkler et al. 2016, '
-                'https://doi.org/10.1016/j.neuroimage.2016.05.068).'
-            )
-        if permutation.get('MissingData') == 'per_voxel':
-            text += (
-                ' Relabellings moved the maps observed at each voxel, and were compared on the z '
-                'of the parametric p, as the degrees of freedom vary.'
-            )
-        if permutation['NumberOfVoxelsNotTested']:
-            text += (
-                f' {permutation["NumberOfVoxelsNotTested"]:,} voxels with missing values or '
-                'without variance were not part of the permutation test.'
-            )
-    return text

@@ -9,6 +9,7 @@ from ..interfaces import (
     DefineContrast,
     PlotStatMap,
     SummarizeContrast,
+    ViewImg,
 )
 from .inference import PERMUTED, add_permutation, add_spatial, add_threshold, connect_maps
 from .influence import add_influence
@@ -29,6 +30,7 @@ _INPUTS = [
     'variance_files',
     'blocks_file',
     'variance_groups_file',
+    'covariate_files',
 ]
 _MAPS = ['effect_file', 'variance_file', 'stat_file', 'z_file', 'p_file']
 
@@ -53,6 +55,7 @@ def init_contrast_wf(
     tail='none',
     fdr_method='BH',
     variance_fwhm_mm=0.0,
+    covariates=False,
     model='ols',
     influence=False,
     out_dir=None,
@@ -78,7 +81,7 @@ def init_contrast_wf(
         :func:`nistats_nipype.designs.contrasts.parse_contrast`.
     n_perm : int, default 10000
         Relabellings drawn beside the observed one; 0 leaves permutation inference out.
-    n_chunks, seed, errors, method, variance_fwhm_mm, model, omp_nthreads
+    n_chunks, seed, errors, method, variance_fwhm_mm, covariates, model, omp_nthreads
         See :func:`~nistats_nipype.workflows.init_permutation_wf`.
     sidedness : {'two-sided', 'positive', 'negative'}, default 'two-sided'
         Side of t; F has one side.
@@ -124,6 +127,8 @@ def init_contrast_wf(
         Exchangeability blocks in PALM's format; optional.
     variance_groups_file
         Variance groups, those of the fit; optional.
+    covariate_files
+        Packed voxelwise covariates, those of the fit, for ``covariates=True``.
 
     Outputs
     -------
@@ -201,11 +206,14 @@ def init_contrast_wf(
     title = f'{contrast_name}: z, p < {alpha_uncorrected:g} uncorrected'
     add_threshold(workflow, 'uncorrected', title, method='fpr', alpha=alpha_uncorrected, **shape)
     plot_slices = make_node(PlotStatMap(title=title, label='z'), name='plot_slices')
+    view = make_node(ViewImg(title=title, label='z'), name='view_img')
     workflow.connect([
         (workflow.get_node('threshold_uncorrected'), plot_slices, [
             ('thresholded_file', 'in_file'),
         ]),
         (plot_slices, summarize, [('figure_file', 'slices_figure_file')]),
+        (workflow.get_node('threshold_uncorrected'), view, [('thresholded_file', 'in_file')]),
+        (view, summarize, [('viewer_file', 'viewer_file')]),
     ])  # fmt: skip
     if n_perm:
         test = {
@@ -214,6 +222,7 @@ def init_contrast_wf(
             'missing': missing,
             'tail': tail,
             'variance_fwhm_mm': variance_fwhm_mm,
+            'covariates': covariates,
             'model': model,
             'omp_nthreads': omp_nthreads,
         }
@@ -237,6 +246,8 @@ def init_contrast_wf(
                 **test,
             )
             add_spatial(workflow, spatial_wf, corrections)
+        if covariates:
+            connect_maps(workflow, 'covariate_files')
         if takes_variances(model):
             connect_maps(workflow, 'variance_files')
     if influence:

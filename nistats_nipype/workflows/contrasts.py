@@ -1,6 +1,7 @@
 """The contrasts of a second-level workflow."""
 
 from .contrast import init_contrast_wf
+from .covariates import get_design
 from .models import get_fit, takes_variances
 
 
@@ -22,10 +23,10 @@ def add_contrasts(workflow, contrasts, groups, **parameters):
     list of nipype.pipeline.engine.Workflow
         In the order of the contrasts.
     """
-    inputnode, prepare_wf, build_design, list_sections = map(
-        workflow.get_node, ('inputnode', 'prepare_wf', 'build_design', 'list_sections')
+    inputnode, prepare_wf, list_sections = map(
+        workflow.get_node, ('inputnode', 'prepare_wf', 'list_sections')
     )
-    fit = get_fit(workflow)
+    fit, design = get_fit(workflow), get_design(workflow)
     contrast_wfs = []
     for index, (contrast, definition) in enumerate(contrasts.items(), start=1):
         contrast_wf = init_contrast_wf(contrast_name=contrast, definition=definition, **parameters)
@@ -40,7 +41,7 @@ def add_contrasts(workflow, contrasts, groups, **parameters):
             (groups, contrast_wf, [
                 ('variance_groups_file', 'inputnode.variance_groups_file'),
             ]),
-            (build_design, contrast_wf, [('design_file', 'inputnode.design_file')]),
+            (design, contrast_wf, [('design_file', 'inputnode.design_file')]),
             (fit, contrast_wf, [('model_file', 'inputnode.model_file'),
                                 ('metadata_file', 'inputnode.model_metadata_file')]),
             (contrast_wf, list_sections, [('outputnode.section_file', f'in{index}')]),
@@ -48,5 +49,9 @@ def add_contrasts(workflow, contrasts, groups, **parameters):
         if takes_variances(parameters['model']):
             workflow.connect(
                 prepare_wf, 'outputnode.variances_file', contrast_wf, 'inputnode.variance_files'
+            )
+        if parameters['covariates']:
+            workflow.connect(
+                prepare_wf, 'outputnode.covariate_files', contrast_wf, 'inputnode.covariate_files'
             )
     return contrast_wfs

@@ -36,6 +36,7 @@ def init_permutation_wf(
     tail='none',
     fdr_method='BH',
     variance_fwhm_mm=0.0,
+    covariates=False,
     model='ols',
     omp_nthreads=1,
     name='permutation_wf',
@@ -85,6 +86,9 @@ def init_permutation_wf(
         adaptive procedure of Benjamini, Krieger and Yekutieli at 0.05.
     variance_fwhm_mm : float, default 0.0
         FWHM in mm of the kernel that smooths the error variance, for pseudo-t; 0 for t and F.
+    covariates : bool, default False
+        Whether the design has voxelwise covariates. Uncorrected p are then counted, whatever the
+        ``tail``.
     model : {'ols', 'robust', 'reml', 'dl', 'fixed'}, default 'ols'
         Model that is fitted to every relabelling; for others than least squares see
         :func:`nistats_nipype.stats.model_engine.check_relabelling`. Uncorrected p are counted
@@ -109,6 +113,9 @@ def init_permutation_wf(
         Exchangeability blocks in PALM's format; optional.
     variance_groups_file
         Variance groups, for v and G in place of t and F; optional.
+    covariate_files
+        Voxelwise covariates, packed, in the order of their columns in the design, for
+        ``covariates=True``.
 
     Outputs
     -------
@@ -134,7 +141,8 @@ def init_permutation_wf(
     >>> sorted(init_permutation_wf(n_chunks=4).list_node_names())
     ['draw_schedule', 'inputnode', 'merge_permutations', 'outputnode', 'permute']
     """
-    permuted = [*_TEST, *(['variance_files'] if takes_variances(model) else [])]
+    beside = ['covariate_files'] if covariates else []
+    permuted = [*_TEST, *beside, *(['variance_files'] if takes_variances(model) else [])]
     inputnode = pe.Node(
         niu.IdentityInterface(
             [*permuted, 'blocks_file', 'variance_groups_file'], mandatory_inputs=False
@@ -181,7 +189,7 @@ def init_permutation_wf(
         (permute, merge_permutations, [('chunk_file', 'chunk_files')]),
         (merge_permutations, outputnode, [(field, field) for field in _OUTPUTS]),
     ])  # fmt: skip
-    if tail != 'none' and not variance_fwhm_mm and model == 'ols':
+    if tail != 'none' and not (variance_fwhm_mm or covariates) and model == 'ols':
         fit_tails = make_node(FitTails(tail=tail, **test), name='fit_tails', n_procs=omp_nthreads)
         workflow.connect([
             (inputnode, fit_tails, [(field, field) for field in _TEST]),

@@ -4,15 +4,17 @@ from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from ..interfaces import PlotCoverage, PlotDesign, PlotSubjects
+from .covariates import get_design
 from .models import get_fit
 from .nodes import make_node
 
 
 def add_report(workflow, maps, contrast_wfs, subject_threshold):
     """Draw design, subjects and coverage, and hand everything to the report."""
-    inputnode, prepare_wf, design, report = map(
-        workflow.get_node, ('inputnode', 'prepare_wf', 'build_design', 'make_report')
+    inputnode, prepare_wf, report = map(
+        workflow.get_node, ('inputnode', 'prepare_wf', 'make_report')
     )
+    design = get_design(workflow)
     plot_subjects = make_node(PlotSubjects(), name='plot_subjects')
     if subject_threshold is not None:
         plot_subjects.inputs.threshold = subject_threshold
@@ -32,6 +34,7 @@ def add_report(workflow, maps, contrast_wfs, subject_threshold):
         (plot_coverage, report, [('figure_file', 'coverage_figure_file')]),
         (plot_design, report, [('figure_file', 'design_figure_file')]),
         (design, report, [('design_file', 'design_file')]),
-        (prepare_wf, report, [('outputnode.losses_file', 'losses_file')]),
+        (prepare_wf, report, [('outputnode.losses_file', 'losses_file'),
+                              ('outputnode.mask_file', 'mask_file')]),
         (get_fit(workflow), report, [('metadata_file', 'model_metadata_file')]),
     ])  # fmt: skip

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
@@ -191,8 +192,11 @@ def _visible(page):
     return ' '.join(text.replace('\N{MINUS SIGN}', '-').split())
 
 
-def test_report_holds_headline_and_numbers(report_of, files, group, read_json):
-    summary, page = report_of(*_FWE, title='Left & right', fwhm_mm=6.0, mask_method='given')
+def test_report_holds_headline_and_numbers(report_of, files, group, read_json, new_folder):
+    matching = new_folder() / 'matching.json'
+    matching.write_text(json.dumps({'Dropped': [{'file': 'sub-99.nii', 'reason': 'no row'}]}))
+    summary, page = report_of(*_FWE, title='Left & right', fwhm_mm=6.0, mask_method='given',
+        mask_file=group.mask_file, matching_metadata_file=str(matching))  # fmt: skip
     text = _visible(page)
     headline = read_json(summary.summary_file)
     assert headline['Contrast'] == 'Left > right'
@@ -211,11 +215,16 @@ def test_report_holds_headline_and_numbers(report_of, files, group, read_json):
     for path in group.in_files:
         assert path in text
     assert 'FWHM' in text
+    sizes = np.linalg.norm(nib.load(group.mask_file).affine[:3, :3], axis=0)
+    assert ' × '.join(f'{size:g}' for size in sizes) + ' mm' in text
+    assert 'Left out: sub-99.nii (no row).' in text
+    assert '1 further map was left out.' in text
+    assert 'Seed of the relabellings 0' in text
     for package in ('numpy', 'nilearn', 'nistats_nipype'):
         assert package in text
     # Nothing is fetched when the page is opened.
     assert not re.search(r'(src|href)="(?!data:|#)', page)
-    assert page.count('data:image/png;base64,') >= 1
+    assert page.count('<img src="data:image/webp;base64,') >= 1
 
 
 def test_headline_is_about_the_largest_cluster(report_of, files, new_folder, read_json):
