@@ -1,19 +1,15 @@
 """From arguments to workflows."""
 
-import json
 import warnings
 from typing import NamedTuple
 
-from ..exceptions import ContrastError, InputError, NistatsNipypeWarning
+from ..exceptions import InputError, NistatsNipypeWarning
 from .check import as_notes, check_analysis
-from .designs import (
-    design_source,
-    list_contrasts,
-    load_design_of_arguments,
-    refuse_design_contradictions,
-)
+from .contradictions import refuse_contradictions
+from .contrasts import find_contrasts, list_labels, parse_contrasts, require_contrasts
+from .designs import design_source, list_contrasts, refuse_design_contradictions
 from .inputs import MASK_METHODS, check_headers, existing_file, expand_maps
-from .sources import check_sources, find_sources, match_sources
+from .sources import find_sources, match_sources
 
 
 class Analysis(NamedTuple):
@@ -35,50 +31,6 @@ class Analysis(NamedTuple):
     labels: list
     notes: list
     findings: list | tuple = ()
-
-
-def parse_contrasts(definitions):
-    """Read ``NAME=DEFINITION`` arguments.
-
-    Returns
-    -------
-    dict
-        Definitions by name.
-
-    Raises
-    ------
-    ContrastError
-        If one cannot be read, or a name is used twice.
-
-    Examples
-    --------
-    >>> parse_contrasts(['age=age', 'difference=[0, 1, -1]'])
-    {'age': 'age', 'difference': [0, 1, -1]}
-    """
-    contrasts = {}
-    for text in definitions or ():
-        name, equals, definition = (part.strip() for part in text.partition('='))
-        if not (name and equals and definition):
-            raise ContrastError(
-                'A contrast cannot be read.',
-                found=text,
-                expected='NAME=DEFINITION',
-                advice="For instance --contrast 'age=age'.",
-            )
-        if name in contrasts:
-            raise ContrastError(f'Two contrasts have the name {name!r}.', expected='one for each')
-        if definition.startswith('['):
-            try:
-                definition = json.loads(definition)
-            except json.JSONDecodeError as error:
-                raise ContrastError(
-                    f'The weights of contrast {name!r} cannot be read.',
-                    found=definition,
-                    expected="numbers in brackets, '[0, 1, -1]', or rows of them for F, "
-                    "'[[0, 1, 0], [0, 0, 1]]'",
-                ) from error
-        contrasts[name] = definition
-    return contrasts
 
 
 def _model_arguments(args):
@@ -138,7 +90,7 @@ def build_graph_workflow(args):
     """Build the workflow that ``graph`` draws; no maps and no tables are read."""
     refuse_design_contradictions(args)
     contrasts = {**list_contrasts(args), **parse_contrasts(args.contrast)}
-    _require_contrasts(args, contrasts, columns=None)
+    require_contrasts(args, contrasts, columns=None)
     return _init_workflow(out_dir='results', contrasts=contrasts or None, **_model_arguments(args))
 
 
@@ -167,7 +119,7 @@ def build_run(args, out_dir, *, strict=True):
     from ..images.volumes import count_volumes
     from ..workflows.models import check_model
 
-    _refuse_contradictions(args)
+    refuse_contradictions(args)
     arguments = _model_arguments(args)
     check_model(
         args.model,
@@ -195,7 +147,7 @@ def build_run(args, out_dir, *, strict=True):
             expected='one t map for every map',
         )
     matched, notes = match_sources(args, sources)
-    contrasts, more = _find_contrasts(args, matched)
+    contrasts, more = find_contrasts(args, matched)
     findings = check_analysis(args, matched, tmaps, contrasts)
     if strict and args.on_check_error == 'raise':
         require_sound(findings)
@@ -226,95 +178,7 @@ def build_run(args, out_dir, *, strict=True):
         inputs.variance_groups_file = groups_file
     if tmaps:
         inputs.tmap_files = tmaps
-    return Analysis(workflow, _labels(contrasts), notes, findings)
-
-
-def _labels(contrasts):
-    from ..designs.contrasts import contrast_label
-
-    return [contrast_label(name) for name in contrasts]
-
-
-def _refuse_contradictions(args):
-    """Refuse arguments that need each other, or of which one would go unused."""
-    refuse_design_contradictions(args)
-    if args.formula and not args.table:
-        raise InputError(
-            '--formula needs --table.', expected='the table that has its variables as columns'
-        )
-    check_sources(args)
-    if args.table and not (args.formula or args.bids_model or args.map_column):
-        raise InputError(
-            'Nothing of --table would be used.',
-            found='neither --formula nor --map-column',
-            expected='a model of its columns, or a column that names the maps',
-            advice="For instance --formula 'group + age'; without --table, the mean is tested.",
-        )
-    unused = {
-        '--tfce': args.tfce,
-        '--cluster-forming-z': args.cluster_forming_z is not None,
-        '--blocks': args.blocks and args.variance_groups != 'auto',
-        '--method': args.method != 'freedman-lane',
-        '--variance-fwhm': args.variance_fwhm,
-        '--tail': args.tail != 'none',
-        '--fdr-method': args.fdr_method != 'BH',
-        '--correct-contrasts': args.correct_contrasts,
-    }
-    if not args.n_perm and any(unused.values()):
-        raise InputError(
-            f'For permutation inference only: {", ".join(filter(unused.get, unused))}.',
-            found='--n-perm 0',
-            expected='--n-perm of at least 1',
-        )
-    if args.variance_groups == 'auto' and not args.blocks:
-        raise InputError(
-            '--variance-groups auto needs --blocks, which it makes the groups of.',
-            advice='Give a file of variance groups, one whole number per map.',
-        )
-    if args.variance_groups and args.variance_fwhm:
-        raise InputError(
-            'The variance cannot both be smoothed and be that of groups.',
-            found='--variance-groups and --variance-fwhm',
-        )
-    least = {'--min-coverage': args.min_coverage, '--min-subjects': args.min_subjects}
-    given = [option for option, value in least.items() if value is not None]
-    if given and args.mask != 'coverage':
-        raise InputError(f'{given[0]} needs --mask coverage.', found=f'--mask {args.mask}')
-    if args.mask == 'coverage' and len(given) != 1:
-        raise InputError(
-            '--mask coverage needs either --min-coverage or --min-subjects.',
-            found=' and '.join(given) or 'neither',
-            expected='the share of the maps that must cover a voxel, for instance 0.9, or their '
-            'number',
-        )
-
-
-def _require_contrasts(args, contrasts, columns):
-    """Ask which columns of a design are tested: no default would be everyone's."""
-    if (args.formula or args.design_mat) and not contrasts:
-        example = next((name for name in columns or () if name != 'intercept'), 'age')
-        option, value = '--formula', args.formula
-        if args.design_mat:
-            option, value = '--design-mat', args.design_mat
-        raise ContrastError(
-            f'{option} needs --contrast{" or --design-con" * bool(args.design_mat)}: what is '
-            'tested?',
-            found=f'columns {", ".join(columns)}' if columns else f'{option} {value!r}',
-            expected='a contrast of the columns of the design',
-            advice=f"For instance --contrast 'effect={example}'.",
-        )
-
-
-def _find_contrasts(args, maps):
-    """Contrasts by name, and what is to be said of the design; a design has to have one."""
-    contrasts, notes = {}, []
-    if args.design_mat or args.bids_model:
-        _, contrasts, notes = load_design_of_arguments(args, maps)
-    contrasts |= parse_contrasts(args.contrast)
-    if (args.formula or args.design_mat) and not contrasts:
-        design, _, _ = load_design_of_arguments(args, maps)
-        _require_contrasts(args, contrasts, list(design.columns))
-    return contrasts or {'mean': 'intercept'}, notes
+    return Analysis(workflow, list_labels(contrasts), notes, findings)
 
 
 def build_demo(args, out_dir):

@@ -1,6 +1,53 @@
-"""Options about where maps and their variances come from: argparse and nothing else."""
+"""Options about maps, and where they and their variances come from: argparse and nothing else."""
 
-from .values import entity, share, whole
+from .values import entity, not_negative, share, whole
+
+
+def add_maps(parser):
+    """Add which maps are analysed, where, and what is done about missing values."""
+    group = parser.add_argument_group('maps')
+    group.add_argument(
+        '--maps',
+        nargs='+',
+        metavar='MAP',
+        help="effect maps, one per observation: files, patterns ('glm/*.nii.gz'), or one 4D file",
+    )
+    group.add_argument(
+        '--map-column',
+        metavar='COLUMN',
+        help='column of --table that names the maps, in place of --maps; relative paths start at '
+        "the table's folder",
+    )
+    add_derivatives(group)
+    group.add_argument(
+        '--tmaps', nargs='+', metavar='MAP', help='t maps of the subjects, for the figure of all'
+    )
+    group.add_argument(
+        '--subject-threshold',
+        type=not_negative,
+        metavar='T',
+        help='values below are not drawn in the figure of all subjects',
+    )
+    group.add_argument(
+        '--mask',
+        default='intersection',
+        metavar='FILE|METHOD',
+        help='a mask image, or one of intersection (of what all maps cover), coverage (see '
+        '--min-coverage), template (MNI152 brain) (default: %(default)s)',
+    )
+    add_coverage(group)
+    group.add_argument(
+        '--zero-is-data',
+        action='store_true',
+        help='take exact 0 in a map as a value; by default it is missing, as NaN always is',
+    )
+    group.add_argument(
+        '--missing',
+        choices=('error', 'drop_voxel', 'per_voxel'),
+        default='error',
+        help='missing values inside the mask: refuse, leave the voxel out, or fit and permute '
+        'each voxel on the maps observed there (default: %(default)s)',
+    )
 
 
 def add_derivatives(group):

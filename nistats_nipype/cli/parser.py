@@ -5,8 +5,9 @@ from difflib import get_close_matches
 
 from .. import __version__
 from .design_options import add_design_command, add_design_options
-from .options import add_checks, add_coverage, add_derivatives, add_variances
-from .values import not_negative, p_value, positive, whole
+from .inference_options import add_permutation, add_thresholds
+from .options import add_checks, add_maps, add_variances
+from .values import not_negative, whole
 
 _RUN_EXAMPLES = """\
 examples:
@@ -100,7 +101,7 @@ def _add_demo(commands):
         metavar='MM',
         help='voxel size (default: %(default)s)',
     )
-    _add_permutation(demo)
+    add_permutation(demo)
     _add_execution(demo)
 
 
@@ -133,14 +134,14 @@ def _add_check(commands):
 
 
 def _add_analysis(parser):
-    _add_maps(parser)
+    add_maps(parser)
     _add_model(parser)
-    _add_permutation(parser).add_argument(
+    add_permutation(parser).add_argument(
         '--correct-contrasts',
         action='store_true',
         help='correct p over voxels and contrasts together, too (-corrcon of PALM)',
     )
-    _add_thresholds(parser)
+    add_thresholds(parser)
     parser.add_argument('--title', default='Second-level analysis', help='title of the report')
     _add_execution(parser)
 
@@ -160,52 +161,6 @@ def _add_graph(commands):
         help='level of detail, as in nipype (default: %(default)s)',
     )
     _add_analysis(graph)
-
-
-def _add_maps(parser):
-    group = parser.add_argument_group('maps')
-    group.add_argument(
-        '--maps',
-        nargs='+',
-        metavar='MAP',
-        help="effect maps, one per observation: files, patterns ('glm/*.nii.gz'), or one 4D file",
-    )
-    group.add_argument(
-        '--map-column',
-        metavar='COLUMN',
-        help='column of --table that names the maps, in place of --maps; relative paths start at '
-        "the table's folder",
-    )
-    add_derivatives(group)
-    group.add_argument(
-        '--tmaps', nargs='+', metavar='MAP', help='t maps of the subjects, for the figure of all'
-    )
-    group.add_argument(
-        '--subject-threshold',
-        type=not_negative,
-        metavar='T',
-        help='values below are not drawn in the figure of all subjects',
-    )
-    group.add_argument(
-        '--mask',
-        default='intersection',
-        metavar='FILE|METHOD',
-        help='a mask image, or one of intersection (of what all maps cover), coverage (see '
-        '--min-coverage), template (MNI152 brain) (default: %(default)s)',
-    )
-    add_coverage(group)
-    group.add_argument(
-        '--zero-is-data',
-        action='store_true',
-        help='take exact 0 in a map as a value; by default it is missing, as NaN always is',
-    )
-    group.add_argument(
-        '--missing',
-        choices=('error', 'drop_voxel', 'per_voxel'),
-        default='error',
-        help='missing values inside the mask: refuse, leave the voxel out, or fit and permute '
-        'each voxel on the maps observed there (default: %(default)s)',
-    )
 
 
 def _add_model(parser):
@@ -249,107 +204,6 @@ def _add_model(parser):
         default=8.0,
         metavar='MM',
         help='smoothing; 0 for none (default: %(default)s)',
-    )
-
-
-def _add_permutation(parser):
-    """Add the options of every permutation test; give their group."""
-    group = parser.add_argument_group('permutation inference')
-    group.add_argument(
-        '--n-perm',
-        type=whole(0),
-        default=10000,
-        metavar='N',
-        help='relabellings beside the observed one; 0 for none (default: %(default)s)',
-    )
-    group.add_argument(
-        '--n-chunks',
-        type=whole(1),
-        default=2,
-        metavar='N',
-        help='jobs that share them, without influence on the result (default: %(default)s)',
-    )
-    group.add_argument(
-        '--seed',
-        type=whole(0, 2**64 - 1),
-        default=0,
-        metavar='N',
-        help='seed of the relabellings (default: %(default)s)',
-    )
-    group.add_argument(
-        '--errors',
-        choices=('auto', 'exchangeable', 'symmetric', 'both'),
-        default='auto',
-        help='permute, flip signs, both, or chosen by the design (default: %(default)s)',
-    )
-    group.add_argument(
-        '--method',
-        choices=('freedman-lane', 'huh-jhun', 'dekker', 'ter-braak', 'draper-stoneman', 'manly'),
-        default='freedman-lane',
-        help='what is relabelled (default: %(default)s)',
-    )
-    group.add_argument(
-        '--variance-fwhm',
-        type=not_negative,
-        default=0.0,
-        metavar='MM',
-        help='smooth the error variance: pseudo-t, for small groups (default: %(default)s)',
-    )
-    group.add_argument(
-        '--tfce', action='store_true', help='add inference with TFCE (E = 0.5, H = 2)'
-    )
-    group.add_argument(
-        '--cluster-forming-z',
-        type=positive,
-        metavar='Z',
-        help='add inference on extent and mass of the clusters beyond this z, for instance 3.1',
-    )
-    group.add_argument(
-        '--tail',
-        choices=('none', 'gpd', 'gamma'),
-        default='none',
-        help='read small p, corrected and uncorrected, off a distribution fitted to the null: '
-        'generalised Pareto for its upper tail, or gamma for all of it (default: %(default)s)',
-    )
-    group.add_argument(
-        '--fdr-method',
-        choices=('BH', 'BKY'),
-        default='BH',
-        help='false discovery rate by Benjamini-Hochberg, or Benjamini-Krieger-Yekutieli at .05 '
-        '(default: %(default)s)',
-    )
-    return group
-
-
-def _add_thresholds(parser):
-    group = parser.add_argument_group('thresholds')
-    group.add_argument(
-        '--alpha-uncorrected',
-        type=p_value,
-        default=0.001,
-        metavar='P',
-        help='uncorrected p (default: %(default)s)',
-    )
-    group.add_argument(
-        '--alpha-fwe',
-        type=p_value,
-        default=0.05,
-        metavar='P',
-        help='familywise-error-corrected p (default: %(default)s)',
-    )
-    group.add_argument(
-        '--cluster-threshold',
-        type=whole(0),
-        default=0,
-        metavar='K',
-        help='smallest cluster in voxels (default: %(default)s)',
-    )
-    group.add_argument(
-        '--connectivity',
-        type=int,
-        choices=(6, 18, 26),
-        default=26,
-        help='neighbours of a voxel (default: %(default)s)',
     )
 
 

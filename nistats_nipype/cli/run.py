@@ -21,6 +21,7 @@ from ..exceptions import NistatsNipypeError, OutputError
 from .build import build_demo, build_run
 from .failures import read_failures
 from .interrupts import exit_code, received_signal
+from .lock import locked
 from .plugin import (
     end_workers,
     find_plugin,
@@ -74,7 +75,8 @@ def run_analysis(args, argv=()):
     make_folders(places)
     _configure(analysis.workflow, places, args.plugin)
     _note_execution(analysis.workflow, args.plugin, argv)
-    with redirected_output(places.log_file, argv) as terminal:
+    with locked(logs, work_dir), redirected_output(places.log_file, argv) as terminal:
+        forget_crashes(places)
         console = Console(file=terminal, soft_wrap=True, highlight=False)
         console.print(f'Analysis in {escape(str(out_dir))} through {args.plugin}')
         if resumed:
@@ -133,7 +135,7 @@ def _run(console, analysis, plugin, plugin_args, places):
 
 
 def make_folders(places):
-    """Make the folders of a run, without the crash files of an earlier one.
+    """Make the folders of a run.
 
     Raises
     ------
@@ -149,8 +151,6 @@ def make_folders(places):
                 pass
         with places.log_file.open('a'):
             pass
-        shutil.rmtree(places.crash_dir)
-        places.crash_dir.mkdir()
     except OSError as error:
         for folder in sorted(made, reverse=True):
             with suppress(OSError):
@@ -161,6 +161,12 @@ def make_folders(places):
             expected='folders that can be written to',
             advice='Choose another OUT or --work-dir.',
         ) from error
+
+
+def forget_crashes(places):
+    """Remove the crash files of an earlier run."""
+    shutil.rmtree(places.crash_dir)
+    places.crash_dir.mkdir()
 
 
 @contextmanager

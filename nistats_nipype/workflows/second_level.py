@@ -5,15 +5,9 @@ import os
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from ..interfaces import (
-    DefineVarianceGroups,
-    MakeReport,
-    PlotCoverage,
-    PlotDesign,
-    PlotSubjects,
-)
+from ..interfaces import DefineVarianceGroups, MakeReport
 from .checks import add_checks, connect_findings
-from .contrast import init_contrast_wf
+from .contrasts import add_contrasts
 from .design import make_design_node
 from .influence import check_influence
 from .joint import add_joint, list_joint
@@ -23,12 +17,34 @@ from .models import (
     add_group_sink,
     add_matching,
     check_model,
-    get_fit,
     model_outputs,
     takes_variances,
 )
 from .nodes import make_node
 from .prepare import init_prepare_wf
+from .report import add_report
+
+_INPUTS = [
+    'in_files',
+    'variance_files',
+    'table_file',
+    'design_file',
+    'bids_model_file',
+    'mask_file',
+    'blocks_file',
+    'variance_groups_file',
+    'tmap_files',
+]
+_PREPARED = ['observations_file', 'mask_file', 'coverage_file', 'losses_file']
+_OUTPUTS = [
+    *_PREPARED,
+    'findings_file',
+    'design_file',
+    'model_file',
+    'n_file',
+    'section_files',
+    'report_file',
+]
 
 
 def init_second_level_wf(
@@ -228,23 +244,7 @@ def init_second_level_wf(
         check_influence(model, auto_variance_groups)
     out_dir = None if out_dir is None else os.path.abspath(out_dir)
     workflow = pe.Workflow(name=name)
-    inputnode = pe.Node(
-        niu.IdentityInterface(
-            [
-                'in_files',
-                'variance_files',
-                'table_file',
-                'design_file',
-                'bids_model_file',
-                'mask_file',
-                'blocks_file',
-                'variance_groups_file',
-                'tmap_files',
-            ],
-            mandatory_inputs=False,
-        ),
-        name='inputnode',
-    )
+    inputnode = pe.Node(niu.IdentityInterface(_INPUTS, mandatory_inputs=False), name='inputnode')
     correct_contrasts = bool(correct_contrasts and n_perm)
     joint = list_joint(cluster_forming_z, tfce) if correct_contrasts else {}
     fields = [*_OUTPUTS, *model_outputs(model), *joint.values()]
@@ -308,92 +308,34 @@ def init_second_level_wf(
         workflow.connect(inputnode, 'blocks_file', groups, 'blocks_file')
     if model == 'ols':
         workflow.connect(groups, 'variance_groups_file', fit_glm, 'variance_groups_file')
-    contrast_wfs = []
-    for index, (contrast, definition) in enumerate(contrasts.items(), start=1):
-        contrast_wf = init_contrast_wf(
-            contrast_name=contrast,
-            definition=definition,
-            n_perm=n_perm,
-            n_chunks=n_chunks,
-            seed=seed,
-            errors=errors,
-            method=method,
-            variance_fwhm_mm=variance_fwhm_mm,
-            sidedness=sidedness,
-            missing=missing,
-            alpha_uncorrected=alpha_uncorrected,
-            alpha_fwe=alpha_fwe,
-            cluster_threshold=cluster_threshold,
-            connectivity=connectivity,
-            cluster_forming_z=cluster_forming_z,
-            tfce=tfce,
-            tail=tail,
-            fdr_method=fdr_method,
-            influence=influence,
-            out_dir=out_dir,
-            omp_nthreads=omp_nthreads,
-        )
-        contrast_wfs.append(contrast_wf)
-        workflow.connect([
-            (prepare_wf, contrast_wf, [
-                ('outputnode.observations_file', 'inputnode.observations_file'),
-                ('outputnode.mask_file', 'inputnode.mask_file'),
-                ('outputnode.losses_file', 'inputnode.losses_file'),
-            ]),
-            (inputnode, contrast_wf, [('blocks_file', 'inputnode.blocks_file')]),
-            (groups, contrast_wf, [
-                ('variance_groups_file', 'inputnode.variance_groups_file'),
-            ]),
-            (build_design, contrast_wf, [('design_file', 'inputnode.design_file')]),
-            (fit_glm, contrast_wf, [('model_file', 'inputnode.model_file'),
-                                    ('metadata_file', 'inputnode.model_metadata_file')]),
-            (contrast_wf, list_sections, [('outputnode.section_file', f'in{index}')]),
-        ])  # fmt: skip
-    _add_report(workflow, maps, contrast_wfs, subject_threshold)
+    contrast_wfs = add_contrasts(
+        workflow,
+        contrasts,
+        groups,
+        n_perm=n_perm,
+        n_chunks=n_chunks,
+        seed=seed,
+        errors=errors,
+        method=method,
+        variance_fwhm_mm=variance_fwhm_mm,
+        sidedness=sidedness,
+        missing=missing,
+        alpha_uncorrected=alpha_uncorrected,
+        alpha_fwe=alpha_fwe,
+        cluster_threshold=cluster_threshold,
+        connectivity=connectivity,
+        cluster_forming_z=cluster_forming_z,
+        tfce=tfce,
+        tail=tail,
+        fdr_method=fdr_method,
+        influence=influence,
+        out_dir=out_dir,
+        omp_nthreads=omp_nthreads,
+    )
+    add_report(workflow, maps, contrast_wfs, subject_threshold)
     if joint:
         add_joint(workflow, contrast_wfs, joint, tail, out_dir)
     if out_dir is not None:
         add_group_sink(workflow, out_dir, model)
     connect_findings(workflow)
     return workflow
-
-
-_PREPARED = ['observations_file', 'mask_file', 'coverage_file', 'losses_file']
-_OUTPUTS = [
-    *_PREPARED,
-    'findings_file',
-    'design_file',
-    'model_file',
-    'n_file',
-    'section_files',
-    'report_file',
-]
-
-
-def _add_report(workflow, maps, contrast_wfs, subject_threshold):
-    """Draw design, subjects and coverage, and hand everything to the report."""
-    inputnode, prepare_wf, design, report = map(
-        workflow.get_node, ('inputnode', 'prepare_wf', 'build_design', 'make_report')
-    )
-    plot_subjects = make_node(PlotSubjects(), name='plot_subjects')
-    if subject_threshold is not None:
-        plot_subjects.inputs.threshold = subject_threshold
-    plot_coverage = make_node(PlotCoverage(), name='plot_coverage')
-    plot_design = make_node(PlotDesign(), name='plot_design')
-    list_contrasts = pe.Node(niu.Merge(len(contrast_wfs)), name='list_contrasts')
-    for index, contrast_wf in enumerate(contrast_wfs, start=1):
-        workflow.connect(contrast_wf, 'outputnode.contrast_file', list_contrasts, f'in{index}')
-    workflow.connect([
-        (maps, plot_subjects, [('in_files', 'in_files')]),
-        (inputnode, plot_subjects, [('tmap_files', 'tmap_files')]),
-        (prepare_wf, plot_coverage, [('outputnode.coverage_file', 'coverage_file'),
-                                     ('outputnode.losses_file', 'losses_file')]),
-        (design, plot_design, [('design_file', 'design_file')]),
-        (list_contrasts, plot_design, [('out', 'contrast_files')]),
-        (plot_subjects, report, [('figure_file', 'subjects_figure_file')]),
-        (plot_coverage, report, [('figure_file', 'coverage_figure_file')]),
-        (plot_design, report, [('figure_file', 'design_figure_file')]),
-        (design, report, [('design_file', 'design_file')]),
-        (prepare_wf, report, [('outputnode.losses_file', 'losses_file')]),
-        (get_fit(workflow), report, [('metadata_file', 'model_metadata_file')]),
-    ])  # fmt: skip

@@ -29,6 +29,7 @@ def test_folders_are_made_and_old_crashes_removed(tmp_path):
     (at.work_dir / 'kept').touch()
     at.log_file.write_text('old\n')
     run.make_folders(at)
+    run.forget_crashes(at)
     assert list(at.crash_dir.iterdir()) == []
     assert (at.work_dir / 'kept').exists()
     assert at.log_file.read_text() == 'old\n'
