@@ -20,7 +20,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
-MODULE_OF = {'pyyaml': 'yaml'}
+MODULE_OF = {'pillow': 'PIL', 'pyyaml': 'yaml'}
 BOUND_ONLY = {'traits'}  # reached through nipype, which allows releases that are too old for us
 OPTIONAL = {'dask', 'distributed', 'pygraphviz'}  # imported where used, with an error that helps
 NEVER_SHIPPED = re.compile(r'(^|/)(\.git|\.venv|__pycache__|\.coverage|\.DS_Store)(/|$)')

@@ -1,5 +1,6 @@
 """Group data sets: nilearn's fetchers, a synthetic group with a planted truth, derivatives."""
 
+from .conditions import SimulatedConditions, simulate_conditions
 from .derivatives import MapSelection, parse_entities, select_maps
 from .localizer import Localizer, fetch_localizer
 from .simulation import SimulatedGroup, simulate_group
@@ -7,9 +8,11 @@ from .simulation import SimulatedGroup, simulate_group
 __all__ = [
     'Localizer',
     'MapSelection',
+    'SimulatedConditions',
     'SimulatedGroup',
     'fetch_localizer',
     'parse_entities',
     'select_maps',
+    'simulate_conditions',
     'simulate_group',
 ]

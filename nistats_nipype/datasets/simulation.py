@@ -1,28 +1,20 @@
 """A synthetic group of subjects whose true effects are known."""
 
-import operator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import ndimage
 
-from ..exceptions import InputError
 from ..images.files import save_json, save_table
-from ..images.volumes import load_volume, save_volume
+from ..images.volumes import save_volume
+from .fields import check_parameters, distance, load_grid, noise, plant_regions
 
 __all__ = ['SimulatedGroup', 'simulate_group']
 
-#: Where the two groups differ: the right middle frontal gyrus (MNI, mm).
-_GROUP_CENTRE = (38.0, 36.0, 26.0)
-#: Where the effect grows with age: the calcarine sulcus (MNI, mm).
-_AGE_CENTRE = (2.0, -84.0, 4.0)
-_BUMP_RADIUS_MM = 20.0
-
 #: Ages are uniform on this range (years), so that the mean of the population is 45.
 _AGE_RANGE = (20.0, 70.0)
-#: Height of the two, in units of ``effect_size``: patient - control, and per year of age.
+#: Heights of patient - control, and of a year of age, in units of ``effect_size``.
 _GROUP_HEIGHT = 0.6
 _AGE_HEIGHT = 0.02
 
@@ -30,13 +22,6 @@ _AGE_HEIGHT = 0.02
 _VARIANCE_FWHM_MM = 40.0
 #: Standard deviations of the log variance: over space, and between subjects.
 _VARIANCE_LOG_SD = (0.25, 0.25)
-
-#: Effects below this z of the published map are not planted.
-_TEMPLATE_Z = 3.0
-_TEMPLATE_FWHM_MM = 5.0
-_SMALLEST_REGION_MM3 = 500.0
-
-_FWHM_PER_SD = np.sqrt(8 * np.log(2))
 
 
 class SimulatedGroup(NamedTuple):
@@ -69,12 +54,6 @@ class SimulatedGroup(NamedTuple):
     truth_group_file: str
     truth_age_file: str
     mask_file: str
-
-
-class _Grid(NamedTuple):
-    mask: np.ndarray
-    affine: np.ndarray
-    resolution_mm: int
 
 
 class _Truth(NamedTuple):
@@ -169,11 +148,16 @@ def simulate_group(
         'noise_fwhm_mm': noise_fwhm_mm,
         'hole_fraction': hole_fraction,
     }
-    parameters = _check_parameters(parameters)
+    parameters = check_parameters(parameters, _RANGES)
     out_dir = Path(out_dir).absolute()
     out_dir.mkdir(parents=True, exist_ok=True)
-    grid = _load_grid(parameters['resolution_mm'])
-    truth = _plant_truth(grid, parameters['effect_size'])
+    grid = load_grid(parameters['resolution_mm'])
+    regions, effect_size = plant_regions(grid), parameters['effect_size']
+    truth = _Truth(
+        regions['motor'] * effect_size,
+        regions['frontal'] * effect_size * _GROUP_HEIGHT,
+        regions['occipital'] * effect_size * _AGE_HEIGHT,
+    )
     rows, files = [], []
     for index in range(parameters['n_subjects']):
         name = f'sub-{index + 1:02d}'
@@ -213,91 +197,6 @@ _RANGES = {
 }
 
 
-def _check_parameters(parameters):
-    """Give the parameters as plain int and float, if they are in range."""
-    checked = {}
-    for name, (low, high) in _RANGES.items():
-        whole = isinstance(low, int)
-        try:
-            value = parameters[name]
-            if whole and float(value).is_integer():
-                value = operator.index(int(value) if isinstance(value, float) else value)
-            elif not whole:
-                value = float(value)
-            valid = np.isfinite(value) and low <= value <= high and isinstance(value, type(low))
-        except (TypeError, ValueError, OverflowError):
-            valid = False
-        if not valid:
-            raise InputError(
-                f'{name} is out of its range.',
-                found=f'{name}={parameters[name]!r}',
-                expected=f'{"a whole number" if whole else "a number"} from {low} to {high}',
-            )
-        checked[name] = value
-    return checked
-
-
-def _load_grid(resolution_mm):
-    from nilearn.datasets import load_mni152_brain_mask
-
-    image = load_mni152_brain_mask(resolution=resolution_mm)
-    return _Grid(np.asarray(image.dataobj) > 0, image.affine, resolution_mm)
-
-
-def _plant_truth(grid, effect_size):
-    """Make the maps of the mean effect, the group difference and the age slope."""
-    from nilearn.datasets import load_sample_motor_activation_image
-
-    z_map = load_volume(load_sample_motor_activation_image())
-    template = _taper(z_map.data, voxel_mm=abs(z_map.affine[0, 0]))
-    to_template = np.linalg.inv(z_map.affine) @ grid.affine
-    mean = ndimage.affine_transform(template, to_template, output_shape=grid.mask.shape, order=1)
-    mean[np.abs(mean) < 1e-6] = 0.0  # rounding in the interpolation spills beyond the regions
-    bumps = [_bump(grid, centre) for centre in (_GROUP_CENTRE, _AGE_CENTRE)]
-    # Where the mean effect is planted there is neither of the others, so that
-    # each contrast has regions of its own.
-    group, age = (np.where(grid.mask & (mean == 0), bump, 0.0) for bump in bumps)
-    mean = np.where(grid.mask, mean, 0.0)
-    return _Truth(
-        mean * (effect_size / np.abs(mean).max()),
-        group * effect_size * _GROUP_HEIGHT,
-        age * effect_size * _AGE_HEIGHT,
-    )
-
-
-def _taper(z_map, voxel_mm):
-    """Shrink a z map towards 0 by the threshold, and drop what is small.
-
-    The soft threshold leaves effects that fade out continuously and are exactly 0
-    outside the regions.
-    """
-    smooth = ndimage.gaussian_filter(
-        z_map.astype(np.float64), _TEMPLATE_FWHM_MM / _FWHM_PER_SD / voxel_mm
-    )
-    tapered = np.sign(smooth) * np.maximum(np.abs(smooth) - _TEMPLATE_Z, 0.0)
-    keep = np.zeros(z_map.shape, dtype=bool)
-    for sign in (1, -1):
-        labels, _ = ndimage.label(sign * tapered > 0)
-        large = np.bincount(labels.ravel()) * voxel_mm**3 >= _SMALLEST_REGION_MM3
-        large[0] = False
-        keep |= large[labels]
-    return np.where(keep, tapered, 0.0)
-
-
-def _bump(grid, centre_mm):
-    """Draw a bump of height 1 that is exactly 0 outside its radius."""
-    squared = (_distance(grid, centre_mm) / _BUMP_RADIUS_MM) ** 2
-    return np.maximum(1 - squared, 0.0) ** 2
-
-
-def _distance(grid, centre_mm):
-    """Distance of every voxel from a point (mm)."""
-    centre = np.linalg.solve(grid.affine, [*centre_mm, 1.0])[:3]
-    axes = np.ogrid[tuple(slice(size) for size in grid.mask.shape)]
-    squares = [(axis - c) ** 2 for axis, c in zip(axes, centre, strict=True)]
-    return np.sqrt(sum(squares)) * grid.resolution_mm
-
-
 def _draw_subject(index, grid, truth, parameters):
     """Draw subject ``index`` (from 0), of which nothing but the seed and the index decides."""
     rng = np.random.Generator(
@@ -308,10 +207,10 @@ def _draw_subject(index, grid, truth, parameters):
     amplitude = 1 + parameters['amplitude_sd'] * rng.standard_normal()
     over_space, between_subjects = _VARIANCE_LOG_SD
     log_variance = between_subjects * rng.standard_normal()
-    log_variance = log_variance + over_space * _noise(rng, grid, _VARIANCE_FWHM_MM)
+    log_variance = log_variance + over_space * noise(rng, grid, _VARIANCE_FWHM_MM)
     variance = parameters['within_sd'] ** 2 * np.exp(log_variance)
-    between = parameters['between_sd'] * _noise(rng, grid, parameters['noise_fwhm_mm'])
-    within = np.sqrt(variance) * _noise(rng, grid, parameters['noise_fwhm_mm'])
+    between = parameters['between_sd'] * noise(rng, grid, parameters['noise_fwhm_mm'])
+    within = np.sqrt(variance) * noise(rng, grid, parameters['noise_fwhm_mm'])
     effect = (
         amplitude * truth.mean
         + (index % 2 - 0.5) * truth.group
@@ -326,26 +225,6 @@ def _draw_subject(index, grid, truth, parameters):
     return _Subject(group, age, effect, variance)
 
 
-def _noise(rng, grid, fwhm_mm):
-    """Draw Gaussian noise with a variance of 1 in every voxel.
-
-    The grid wraps around, which makes the noise stationary up to its edges. What meets
-    across them is air: the brain fills no axis of the grid.
-    """
-    sigma = fwhm_mm / _FWHM_PER_SD / grid.resolution_mm
-    white = rng.standard_normal(grid.mask.shape, dtype=np.float32)
-    if sigma == 0:
-        return white
-    # The variance of a weighted sum of white noise is the sum of the squared
-    # weights, and the weights of the three axes multiply.
-    scale = 1.0
-    for size in grid.mask.shape:
-        impulse = np.zeros(size)
-        impulse[0] = 1.0
-        scale *= np.sum(ndimage.gaussian_filter1d(impulse, sigma, mode='wrap') ** 2)
-    return ndimage.gaussian_filter(white, sigma, mode='wrap') / np.sqrt(scale)
-
-
 def _draw_hole(rng, grid, probability):
     """Draw the part of the brain that a subject's images do not cover."""
     incomplete, kind, extent = rng.random(), rng.integers(3), rng.random()
@@ -358,7 +237,7 @@ def _draw_hole(rng, grid, probability):
     elif kind == 1:
         outside = z < -50 + 14 * extent
     else:
-        outside = _distance(grid, (4.0, 34.0, -24.0)) < 14 + 10 * extent
+        outside = distance(grid, (4.0, 34.0, -24.0)) < 14 + 10 * extent
     return grid.mask & outside
 
 

@@ -29,6 +29,7 @@ from .spatial import MergeSpatial, PermuteSpatial
 from .standard import BuildStandardDesign
 from .tails import FitTails
 from .threshold import TableClusters, Threshold
+from .view import ViewImg
 from .voxelwise import FitVoxelwise
 
 __all__ = [
@@ -77,4 +78,5 @@ __all__ = [
     'SummarizeContrast',
     'TableClusters',
     'Threshold',
+    'ViewImg',
 ]

@@ -54,7 +54,7 @@ def method_metadata(metadata, kind, scale):
     metadata : dict
         Metadata of the schedule and of the chunks; empty if there are none.
     kind : {'t', 'F'}
-    scale : {'r', 'z', 'stat'}
+    scale : {'r', 'z', 'stat', 'model'}
         Of the chunks, see :class:`nistats_nipype.stats.permutation.Chunk`.
 
     Returns
@@ -69,7 +69,17 @@ def method_metadata(metadata, kind, scale):
     'G'
     >>> method_metadata({'MissingData': 'per_voxel'}, 'F', 'z')['StatisticName']
     'F'
+    >>> method_metadata({'PermutedModel': 'fixed'}, 'F', 'model')['StatisticName']
+    'chi2'
     """
+    if scale == 'model':
+        name = {'t': 'z', 'F': 'chi2'}[kind] if metadata['PermutedModel'] == 'fixed' else kind
+        return {
+            'Method': 'permutation, the model fitted to every relabelling, maximum statistic',
+            'Statistic': kind,
+            'StatisticName': name,
+            'NullOf': name,
+        }
     method = METHOD_NAMES.get(metadata.get('PermutationMethod'), 'method not recorded')
     scores = kind if metadata.get('MissingData') == 'per_voxel' else {'t': 'v', 'F': 'G'}[kind]
     name = {'z': scores, 'stat': f'pseudo-{kind}'}.get(scale, kind)

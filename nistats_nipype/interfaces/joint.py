@@ -271,14 +271,17 @@ def _check_points(extremes, n_points):
 
 
 def _voxelwise(tests, extremes):
-    """Put t, F, v and G of all contrasts on z; pseudo-t has no parametric p."""
+    """Put t, F, v and G of all contrasts on z; pseudo-t has no parametric p.
+
+    Chi-squared has one, but compares with its like on its own scale.
+    """
     from ..exceptions import InputError
     from ..stats.joint import common_scores
 
-    if any(test.name.startswith('pseudo') for test in tests):
+    if any(test.name.startswith('pseudo') or test.name == 'chi2' for test in tests):
         if len(set(tests)) > 1:
             raise InputError(
-                'A pseudo-t can be compared with its like alone.',
+                'Pseudo-t, as chi-squared, can be compared with its like alone.',
                 found='; '.join(map(str, tests)),
                 expected='contrasts of one kind, side and degrees of freedom',
                 advice='Leave out the smoothing of the variance, or the contrasts that differ.',

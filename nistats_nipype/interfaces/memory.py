@@ -40,6 +40,7 @@ _NEEDS = {
     'PlotGlassBrain': (250, 20),
     'PlotSubjects': (250, 20),
     'PlotStatMap': (330, 20),
+    'ViewImg': (400, 60),
     'PlotCoverage': (330, 20),
     'PlotDesign': (140, 0),
     'PlotNull': (140, 0),
@@ -51,6 +52,8 @@ _SPATIAL, _SPATIAL_THREAD = 800, 150
 _FIGURE = 500_000
 #: Bytes for each thread where there are voxelwise covariates: blocks of these and of their bases.
 _VOXELWISE = 2**27
+#: Bytes for each thread where a model is fitted to relabellings: their statistics.
+_MODEL = 2**24
 #: Share of a grid that fits the head which is in the mask, at most.
 _MASKED = 0.4
 
@@ -150,6 +153,8 @@ def _gather(values):
     elif 'design_file' in values:
         n_observations = len(load_table(values['design_file']))
     images = [each for each in values.get('covariate_files', ()) if not _is_packed(each)]
+    if 'design_file' in values and not _is_packed(values.get('variance_files', '.npy')):
+        images.append(values['variance_files'])
     n_loaded += 4 * n_observations * n_points * len(images)
     return Facts(n_observations, n_points, n_voxels, n_loaded, values.get('num_threads', 1))
 
@@ -182,6 +187,8 @@ def _sum_up(interface, values, facts):
         total += 20 * facts.n_threads * min(BLOCK * n, NUMBERS)
     if 'schedule_file' in values:
         total += 32 * facts.n_threads * min(POINTS * n, NUMBERS)
+    if values.get('model', 'ols') != 'ols' and 'schedule_file' in values:
+        total += _MODEL * facts.n_threads + 20 * min(BLOCK * n, NUMBERS)
     if 'covariate_files' in values:
         total += _VOXELWISE * facts.n_threads
     if interface == 'PermuteSpatial':

@@ -15,7 +15,7 @@ from nipype.interfaces.base import (
 from ..exceptions import InputError
 from .evidence import correction_metadata, load_schedule_metadata, method_metadata, warn_of_few
 from .loaders import Extremes, load_chunk, load_contrast, load_design, save_extremes
-from .request import PermuteInputSpec, load_request, measured_covariates, save_chunk
+from .request import PermuteInputSpec, load_request, measured_model, save_chunk
 from .tails import load_tails
 
 
@@ -46,7 +46,7 @@ class Permute(SimpleInterface):
         measured = {
             'VarianceFWHM': fwhm,
             'MissingData': self.inputs.missing,
-            **measured_covariates(self.inputs),
+            **measured_model(self.inputs),
         }
         self._results['chunk_file'] = save_chunk(chunk, self.inputs, runtime, **measured)
         return runtime
@@ -97,7 +97,10 @@ class _MergePermutationsInputSpec(MergeInputSpec):
 
 
 class _MergePermutationsOutputSpec(TraitedSpec):
-    stat_file = File(exists=True, desc='observed t or F; v, G or pseudo-t if so permuted')
+    stat_file = File(
+        exists=True,
+        desc='observed t or F; v, G or pseudo-t if so permuted, z or chi-squared of fixed effects',
+    )
     p_uncorrected_file = File(exists=True, desc='uncorrected p; 1 outside the mask')
     p_fwe_file = File(exists=True, desc='familywise-error-corrected p; 1 outside the mask')
     logp_fwe_file = File(exists=True, desc='-log10 of the corrected p; 0 outside the mask')

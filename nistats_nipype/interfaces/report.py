@@ -77,6 +77,7 @@ class _SummarizeContrastInputSpec(BaseInterfaceInputSpec):
     tfce_figure_file = File(
         exists=True, desc='z where the corrected p of TFCE passes, on a glass brain'
     )
+    viewer_file = File(exists=True, desc='page to move through z at uncorrected p, see ViewImg')
 
 
 class _SummarizeContrastOutputSpec(TraitedSpec):
@@ -124,6 +125,7 @@ class SummarizeContrast(SimpleInterface):
             'clusters_file': defined[f'clusters_{shown}_file'],
             'clusters_at': shown,
             'figures': {name: path for name, path in defined.items() if 'figure' in name},
+            'viewer_file': defined.get('viewer_file'),
             'metadata': metadata,
         }
         cwd = Path(runtime.cwd)
@@ -193,7 +195,8 @@ class MakeReport(SimpleInterface):
         from ..images.files import load_json, load_table
         from ..viz.estimators import describe_weights
         from ..viz.prose import methods_text
-        from ..viz.report import DesignSection, GroupSection, render_report
+        from ..viz.report import render_report
+        from ..viz.sections import DesignSection, GroupSection
         from .sink import software_versions
 
         inputs = self.inputs
@@ -214,9 +217,7 @@ class MakeReport(SimpleInterface):
             summary=f'{model["NumberOfMaps"]} maps, {model["NumberOfVoxelsFitted"]:,} voxels, '
             f'{len(sections)} contrast{"s" * (len(sections) > 1)}.{_count_warnings(findings)}',
             contrasts=[_contrast_section(section, joint) for section in sections],
-            design=DesignSection(
-                self._figure('design', 'Design matrix and contrasts'), design.head(10)
-            ),
+            design=DesignSection(self._figure('design', 'Design matrix and contrasts'), design),
             group=GroupSection(
                 [
                     figure
@@ -245,7 +246,7 @@ class MakeReport(SimpleInterface):
 
     def _heterogeneity(self, model):
         from ..viz.estimators import describe_heterogeneity
-        from ..viz.report import HeterogeneitySection
+        from ..viz.sections import HeterogeneitySection
 
         if 'MixedModel' not in model:
             return None
@@ -266,7 +267,7 @@ class MakeReport(SimpleInterface):
         return load_table(path).fillna('').astype(str).to_dict('records')
 
     def _figure(self, name, caption):
-        from ..viz.report import Figure
+        from ..viz.sections import Figure
 
         path = getattr(self.inputs, f'{name}_figure_file')
         return Figure(path, caption, caption) if isdefined(path) else None
@@ -282,6 +283,7 @@ def _count_warnings(findings):
 
 def _contrast_section(section, joint):
     from ..images.files import load_table
+    from ..viz.answer import key_figures
     from ..viz.estimators import describe_statistic
     from ..viz.influence import describe_influence
     from ..viz.prose import (
@@ -290,7 +292,7 @@ def _contrast_section(section, joint):
         describe_possible,
         describe_side,
     )
-    from ..viz.report import ContrastSection, Figure
+    from ..viz.sections import ContrastSection, Figure
 
     test, figures = section['metadata']['contrast'], section['figures']
     permutation = section['metadata'].get('permutation')
@@ -311,6 +313,7 @@ def _contrast_section(section, joint):
     if joint:
         facts['Corrected over contrasts'] = describe_joint(joint, test['Contrast'])
     null = figures.get('null_figure_file')
+    clusters = load_table(section['clusters_file'])
     caption = 'Maximum statistic of every relabelling, with the observed and the critical value'
     return ContrastSection(
         name=test['Contrast'],
@@ -322,11 +325,13 @@ def _contrast_section(section, joint):
             for name, text in _FIGURES.items()
             if name in figures
         ],
-        clusters=load_table(section['clusters_file']),
+        clusters=clusters,
         metadata=facts,
         null_figure=Figure(null, caption, f'{test["Contrast"]}: null distribution')
         if null
         else None,
+        answer=key_figures(section['metadata'], clusters),
+        viewer=section['viewer_file'],
     )
 
 

@@ -11,6 +11,7 @@ from nipype.interfaces.base import (
     traits,
 )
 
+from ..exceptions import InputError
 from .loaders import VOXELWISE, load_contrast, load_design, voxelwise_columns
 from .schedule import load_schedule
 from .voxelwise import COVARIATE_FILES, load_covariates
@@ -69,6 +70,25 @@ class PermuteInputSpec(ChunkInputSpec):
         desc='voxelwise covariates, in the order of the columns that stand for them in the design '
         f'of FitVoxelwise: {COVARIATE_FILES}',
     )
+    model = traits.Enum(
+        'ols',
+        'robust',
+        'reml',
+        'dl',
+        'fixed',
+        usedefault=True,
+        desc='least squares; or the model of FitRobust, or of FitMixed by its method, fitted anew '
+        'for every relabelling: signs are flipped without nuisance, or maps permuted with their '
+        'variances beside an intercept only',
+    )
+    variance_files = InputMultiObject(
+        File(exists=True),
+        desc='sampling variances of the maps, in their order and in any of their forms, for '
+        'reml, dl and fixed',
+    )
+    tuning = traits.Float(
+        1.345, usedefault=True, desc='tuning constant of the robust model, that of FitRobust'
+    )
 
 
 class Request(NamedTuple):
@@ -94,6 +114,12 @@ class Request(NamedTuple):
         """Whether maps are of normal scores: of v and G, or where degrees of freedom vary."""
         groups = self.arguments['schedule'].groups
         return groups is not None or self.arguments['missing'] == 'per_voxel'
+
+    @property
+    def knows_variances(self):
+        """Whether maps are of z or chi-squared: of fixed effects."""
+        model = self.chunk.get('model')
+        return model is not None and model.name == 'fixed'
 
 
 def load_request(inputs):
@@ -133,7 +159,7 @@ def load_request(inputs):
 
 
 def _load_chunk(inputs, schedule, space):
-    """Which relabellings are asked for, and how the variance is smoothed."""
+    """Which relabellings are asked for, of which model, and how the variance is smoothed."""
     from functools import partial
 
     from ..images.smoothing import smooth_row
@@ -148,15 +174,41 @@ def _load_chunk(inputs, schedule, space):
         chunk['smooth_variance'] = partial(
             smooth_row, space=space, fwhm_mm=inputs.variance_fwhm_mm
         )
+    if given.get('model', 'ols') != 'ols':
+        chunk['model'] = _load_model(inputs)
+    elif 'variance_files' in given:
+        raise InputError(
+            'Least squares takes no variances of the maps.',
+            found="variance_files with model='ols'",
+            advice="Choose model='reml', 'dl' or 'fixed', or leave the variances out.",
+        )
     return chunk
 
 
-def measured_covariates(inputs):
-    """What the metadata say of voxelwise covariates: nothing where there are none."""
-    if not isdefined(inputs.covariate_files):
-        return {}
-    design = load_design(inputs.design_file, voxelwise=True)
-    return {'VoxelwiseCovariates': voxelwise_columns(design)}
+def _load_model(inputs):
+    """Model that is fitted to every relabelling, with the variances of the maps."""
+    from ..images.observations import load_observations
+    from ..stats.model_engine import Model
+
+    variances = None
+    if isdefined(inputs.variance_files):
+        variances = load_observations(
+            inputs.variance_files, inputs.mask_file, zero_is_missing=inputs.zero_is_missing
+        ).values
+    return Model(inputs.model, variances, inputs.tuning)
+
+
+def measured_model(inputs):
+    """What the metadata say of voxelwise covariates, and of another model than least squares."""
+    measured = {}
+    if isdefined(inputs.covariate_files):
+        design = load_design(inputs.design_file, voxelwise=True)
+        measured['VoxelwiseCovariates'] = voxelwise_columns(design)
+    if inputs.model != 'ols':
+        measured['PermutedModel'] = inputs.model
+    if inputs.model == 'robust':
+        measured['TuningConstant'] = inputs.tuning
+    return measured
 
 
 def save_chunk(chunk, inputs, runtime, **measured):

@@ -13,7 +13,7 @@ from nipype.interfaces.base import (
 from .evidence import correction_metadata, load_schedule_metadata, method_metadata, warn_of_few
 from .loaders import Extremes, load_chunk, load_contrast, load_design, save_extremes
 from .permutation import MergeInputSpec
-from .request import PermuteInputSpec, load_request, measured_covariates, save_chunk
+from .request import PermuteInputSpec, load_request, measured_model, save_chunk
 
 
 class _PermuteSpatialInputSpec(PermuteInputSpec):
@@ -26,7 +26,8 @@ class _PermuteSpatialInputSpec(PermuteInputSpec):
         'stat',
         usedefault=True,
         desc='unit of cluster_threshold: normal score, p of one side (uncorrected), or t or F '
-        '(pseudo-t too is cut at the t of a z or p; with variance groups, z or p only)',
+        '(pseudo-t too is cut at the t of a z or p; with variance groups, z or p only), z or '
+        'chi-squared of fixed effects',
     )
     tfce = traits.Bool(False, usedefault=True, desc='compute TFCE')
     tfce_e = traits.Float(
@@ -70,6 +71,7 @@ class PermuteSpatial(SimpleInterface):
                 request.arguments['design'],
                 request.arguments['contrast'],
                 scores=request.compares_scores,
+                known_variances=request.knows_variances,
             )
         chunk = permute_spatial(
             **request.arguments,
@@ -101,7 +103,7 @@ class PermuteSpatial(SimpleInterface):
             'Connectivity': inputs.connectivity,
             'VarianceFWHM': inputs.variance_fwhm_mm or None,
             'MissingData': inputs.missing,
-            **measured_covariates(inputs),
+            **measured_model(inputs),
         }
 
 

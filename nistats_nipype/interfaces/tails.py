@@ -28,7 +28,8 @@ class FitTails(SimpleInterface):
     """Fit a distribution to the null of each voxel, for small uncorrected p.
 
     Voxels whose p by counting is below 0.1 are relabelled once more, by themselves. Nothing is
-    fitted if the schedule is exhaustive. Pseudo-t is refused.
+    fitted if the schedule is exhaustive. Pseudo-t is refused, and so are other models than least
+    squares.
 
     Examples
     --------

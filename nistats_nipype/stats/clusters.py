@@ -96,7 +96,7 @@ def label(stat, threshold, adjacency, *, sidedness='two-sided', weights=None):
     )
 
 
-def cluster_forming(threshold, unit, design, contrast, *, scores=False):
+def cluster_forming(threshold, unit, design, contrast, *, scores=False, known_variances=False):
     """Cluster-forming threshold in units of the maps that clusters are formed in.
 
     Parameters
@@ -110,11 +110,13 @@ def cluster_forming(threshold, unit, design, contrast, *, scores=False):
         of freedom.
     scores : bool, default False
         Whether maps are of normal scores, as they are with variance groups.
+    known_variances : bool, default False
+        Whether maps are of z or chi-squared, as they are of fixed effects.
 
     Returns
     -------
     float
-        t or F; or z.
+        t or F; or z or chi-squared.
 
     Raises
     ------
@@ -154,6 +156,10 @@ def cluster_forming(threshold, unit, design, contrast, *, scores=False):
     split = partition(design, contrast)
     dof = len(split.interest) - split.interest.shape[1] - split.nuisance.shape[1]
     p = threshold if unit == 'p' else stats.norm.sf(threshold)
+    if known_variances and np.isnan(split.scale):
+        return float(stats.chi2.isf(p, split.interest.shape[1]))
+    if known_variances:
+        return float(stats.norm.isf(p))
     if np.isnan(split.scale):
         return float(stats.f.isf(p, split.interest.shape[1], dof))
     return float(stats.t.isf(p, dof))

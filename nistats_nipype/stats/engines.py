@@ -20,8 +20,9 @@ POINTS = 4096
 _TABLED = 256
 #: Equivalent relabellings differ by rounding: by less than N * 1e-16 as correlations (see
 #: :data:`nistats_nipype.stats.tile_kernels.TIE`), by up to some 1e-10 as scores of v and G, whose
-#: sums of squares cancel, and by some 1e-13 of themselves as other statistics.
-_TIES = {'r': (1e-10, 0.0), 'z': (1e-8, 1e-8), 'stat': (0.0, 1e-9)}
+#: sums of squares cancel, and by some 1e-13 of themselves as other statistics; those of fits that
+#: are iterated, by what the last step leaves, up to some 1e-10.
+_TIES = {'r': (1e-10, 0.0), 'z': (1e-8, 1e-8), 'stat': (0.0, 1e-9), 'model': (1e-8, 1e-8)}
 #: Elements of a unit vector closer than this are equal.
 _EQUAL = 1e-12
 
@@ -32,9 +33,9 @@ def lowest_tie(observed, scale):
     Parameters
     ----------
     observed : ndarray
-    scale : {'r', 'z', 'stat'}
-        Correlations (tie within 1e-10), normal scores (within 1e-8 and a relative 1e-8), or a
-        statistic itself (within a relative 1e-9).
+    scale : {'r', 'z', 'stat', 'model'}
+        Correlations (tie within 1e-10), normal scores (within 1e-8 and a relative 1e-8), a
+        statistic itself (within a relative 1e-9), or that of an iterated fit (as scores).
 
     Returns
     -------

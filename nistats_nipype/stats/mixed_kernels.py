@@ -211,6 +211,20 @@ def _load(effects, variances, v, work):
 
 
 @njit(nogil=True, cache=True, error_model='numpy')
+def _make_work(n_basis, n, n_columns):
+    return Work(
+        np.empty(n),
+        np.empty(n),
+        np.empty(n),
+        np.empty((n_basis, n)),
+        np.empty((n_basis, n_basis)),
+        np.empty(n_basis),
+        np.empty(n),
+        np.empty((n_columns, n_basis)),
+    )
+
+
+@njit(nogil=True, cache=True, error_model='numpy')
 def fit_points(basis, back, effects, variances, method, beta, covariance, tau2, q):
     """Fit every point.
 
@@ -234,16 +248,7 @@ def fit_points(basis, back, effects, variances, method, beta, covariance, tau2, 
     """
     n_basis, n = basis.shape
     n_columns = back.shape[0]
-    work = Work(
-        np.empty(n),
-        np.empty(n),
-        np.empty(n),
-        np.empty((n_basis, n)),
-        np.empty((n_basis, n_basis)),
-        np.empty(n_basis),
-        np.empty(n),
-        np.empty((n_columns, n_basis)),
-    )
+    work = _make_work(n_basis, n, n_columns)
     for v in range(effects.shape[1]):
         least, largest = _load(effects, variances, v, work)
         form, _, trace = _sums(basis, 0.0, work)
@@ -269,6 +274,45 @@ def fit_points(basis, back, effects, variances, method, beta, covariance, tau2, 
                     product += work.solution[p, k] * work.solution[j, k]
                 covariance[entry, v] = product * least
                 entry += 1
+
+
+@njit(nogil=True, cache=True, error_model='numpy')
+def relabelled_statistics(bases, n_interest, effects, variances, method, out):
+    """Wald's statistic of every relabelling at every point, tau2 estimated anew for each.
+
+    Effects stay with their variances; it is the design that moves.
+
+    Parameters
+    ----------
+    bases : (B, R, N) array of float64
+        Bases of the relabelled designs, what is tested last.
+    n_interest : int
+        How many vectors are tested: one for t or z, several for the quadratic form.
+    effects, variances, method
+        As for :func:`fit_points`.
+    out : (B, V) array of float64
+        Set to the statistic, with the sign of the effect if one vector is tested.
+    """
+    n_basis, n = bases.shape[1:]
+    work = _make_work(n_basis, n, 0)
+    for v in range(effects.shape[1]):
+        _, largest = _load(effects, variances, v, work)
+        for b in range(bases.shape[0]):
+            basis, extra = bases[b], 0.0
+            if method == 1:
+                form, _, trace = _sums(basis, 0.0, work)
+                extra = max((form - (n - n_basis)) / trace, 0.0)
+            elif method == 2:
+                extra = _maximise(basis, largest, work)
+            _decompose(basis, extra, work)
+            # Products with what is left of a vector beside those before it, of unit length.
+            if n_interest == 1:
+                out[b, v] = work.along[n_basis - 1]
+                continue
+            form = 0.0
+            for k in range(n_basis - n_interest, n_basis):
+                form += work.along[k] * work.along[k]
+            out[b, v] = form
 
 
 @njit(nogil=True, cache=True, error_model='numpy')

@@ -20,8 +20,8 @@ class Chunk(NamedTuple):
 
     t and F are kept as partial correlations r in [-1, 1] (F: multiple correlation in [0, 1]),
     of which they are increasing functions; v and G, and t and F of different observations at
-    each point, whose degrees of freedom vary, as normal scores of their parametric p; pseudo-t
-    as it is.
+    each point, whose degrees of freedom vary, as normal scores of their parametric p; pseudo-t,
+    and the statistics of other models than least squares, as they are.
 
     Attributes
     ----------
@@ -31,8 +31,8 @@ class Chunk(NamedTuple):
         Rows of the whole schedule.
     side : int
         What is compared: 0 for ``|r|`` (two-sided, and F), 1 for ``r``, -1 for ``-r``.
-    scale : {'r', 'z', 'stat'}
-        Whether values are correlations, normal scores, or the statistic.
+    scale : {'r', 'z', 'stat', 'model'}
+        Whether values are correlations, normal scores, pseudo-t, or statistics of a model.
     maxima : ndarray of shape (stop - start,), float64
         Maximum over the points; -inf for a relabelling that leaves no statistic anywhere.
     counts : ndarray of shape (V,), int64
@@ -44,7 +44,7 @@ class Chunk(NamedTuple):
         Value of the observed labelling; NaN at points that are not tested.
     stat : ndarray of shape (V,), float64
         Observed statistic: t or F, v or G, the same numbers as
-        :func:`nistats_nipype.stats.glm.contrast` gives; or pseudo-t.
+        :func:`nistats_nipype.stats.glm.contrast`, or that of the model, gives; or pseudo-t.
     """
 
     start: int
@@ -77,8 +77,8 @@ class PermutationResult(NamedTuple):
         What ``null`` is compared with: ``stat``, or of v and G the normal score.
     left_out : ndarray of shape (V,), int64
         Relabellings that are left out of the count at each point, as they leave 0 / 0.
-    scale : {'r', 'z', 'stat'}
-        Of the chunks: whether the statistic is t or F, v or G, or pseudo-t.
+    scale : {'r', 'z', 'stat', 'model'}
+        Of the chunks: whether the statistic is t or F, v or G, pseudo-t, or that of a model.
     """
 
     stat: np.ndarray
@@ -103,6 +103,7 @@ def permute(
     labels=None,
     smooth_variance=None,
     covariates=None,
+    model=None,
     num_threads=1,
 ):
     """Compute the statistic of a contrast over a range of relabellings.
@@ -134,6 +135,9 @@ def permute(
     covariates : sequence of K arrays of shape (N, V), optional
         Voxelwise covariates in place of the last K columns of the design, which stand for them,
         see :mod:`nistats_nipype.stats.voxelwise_engine`.
+    model : nistats_nipype.stats.model_engine.Model, optional
+        Another model than least squares, fitted anew for every relabelling; see
+        :func:`nistats_nipype.stats.model_engine.check_relabelling` for where it can be.
     num_threads : int, default 1
         Threads; no influence on the result.
 
@@ -147,7 +151,7 @@ def permute(
         If the schedule does not fit the design, or has no such rows.
     InputError
         If no point has a statistic, or the variance is to be smoothed where ``missing`` is
-        'per_voxel'.
+        'per_voxel', or by :func:`nistats_nipype.stats.model_engine.check_test`.
     DesignError, ContrastError, MissingDataError
         See :func:`nistats_nipype.stats.glm.fit` and
         :func:`nistats_nipype.stats.glm.contrast`.
@@ -170,6 +174,7 @@ def permute(
         labels,
         smooth_variance,
         covariates,
+        model,
     )
     n_points = values.shape[1]
     chunk = Chunk(

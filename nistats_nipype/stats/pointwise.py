@@ -73,15 +73,16 @@ def fit_points(
     Raises
     ------
     InputError
-        If the variance was smoothed, or there are too few relabellings.
+        If the variance was smoothed, the model is not least squares, or there are too few
+        relabellings.
     ScheduleError, DesignError, ContrastError, MissingDataError
         See :func:`nistats_nipype.stats.permutation.permute`.
     """
-    if result.scale == 'stat':
+    if result.scale in ('stat', 'model'):
         raise InputError(
-            'Tails of uncorrected p are not fitted to pseudo-t.',
-            found='a smoothed variance',
-            advice='Leave out the tail, or the smoothing of the variance.',
+            'Tails of uncorrected p are fitted to t and F of least squares, v and G alone.',
+            found='a smoothed variance' if result.scale == 'stat' else 'another model',
+            advice='Leave out the tail at each point; p are those by counting.',
         )
     task = prepare(values, design, contrast, schedule, 0, None, sidedness, missing, labels, None)
     found = PointwiseTails(

@@ -10,6 +10,8 @@ from .design import check_design
 from .distributions import SIDES
 from .engines import POINTS, Correlations, PseudoStatistics, Scores
 from .methods import make_method
+from .model_engine import ModelStatistics
+from .model_engine import check_test as check_model_test
 from .partial import PartialScores, list_parts
 from .voxelwise_engine import VoxelwiseCorrelations, check_test
 from .welch import make_geometry
@@ -20,7 +22,8 @@ class Task(NamedTuple):
 
     Attributes
     ----------
-    engine : Correlations, Scores, PartialScores, PseudoStatistics or VoxelwiseCorrelations
+    engine : Correlations, Scores, PartialScores, PseudoStatistics, VoxelwiseCorrelations or \
+             ModelStatistics
         What is computed for a relabelling.
     side : int
         What is compared: 0 for both sides (and F), 1 for the upper, -1 for the lower.
@@ -33,7 +36,7 @@ class Task(NamedTuple):
         Points that have a statistic.
     """
 
-    engine: Correlations | Scores | PartialScores | VoxelwiseCorrelations
+    engine: Correlations | Scores | PartialScores | VoxelwiseCorrelations | ModelStatistics
     side: int
     start: int
     stop: int
@@ -43,8 +46,7 @@ class Task(NamedTuple):
     @property
     def blocks(self):
         """The tested points, cut into pieces of work."""
-        has_bases = isinstance(self.engine, VoxelwiseCorrelations)
-        n_held = self.engine.n_held if has_bases else 1
+        n_held = getattr(self.engine, 'n_held', 1)
         return glm.split_points(self.tested, n_held * len(self.engine.values), POINTS)
 
 
@@ -60,6 +62,7 @@ def prepare(
     labels,
     smooth,
     covariates=None,
+    model=None,
 ):
     """Check a test and compute its observed statistic.
 
@@ -76,14 +79,17 @@ def prepare(
     schedule.check_design(design, contrast)
     method = make_method(schedule.method, design, contrast, flips=flips)
     _check_request(schedule, start, stop, missing, smooth)
-    if covariates is not None:
+    if model is not None:
+        check_model_test(model, method.split, schedule, missing, smooth, covariates)
+        stat = model.test(values, design, contrast, missing=missing, labels=labels)
+    elif covariates is not None:
         check_test(schedule, design, covariates, smooth)
         fixed = design[:, : -len(covariates)]
-        model = voxelwise.fit(values, fixed, covariates, missing=missing, labels=labels)
-        stat = voxelwise.contrast(model, fixed, contrast).stat
+        fitted = voxelwise.fit(values, fixed, covariates, missing=missing, labels=labels)
+        stat = voxelwise.contrast(fitted, fixed, contrast).stat
     else:
-        model = glm.fit(values, design, missing=missing, labels=labels, groups=schedule.groups)
-        stat = glm.contrast(model, design, contrast).stat
+        fitted = glm.fit(values, design, missing=missing, labels=labels, groups=schedule.groups)
+        stat = glm.contrast(fitted, design, contrast).stat
     tested = np.flatnonzero(np.isfinite(stat))
     if not tested.size:
         raise InputError(
@@ -92,13 +98,15 @@ def prepare(
             advice='Look at the maps: they may be empty or copies of one another.',
         )
     signed = not is_f(method.split)
-    if covariates is not None:
+    if model is not None:
+        engine = ModelStatistics(values, model, method, schedule, signed)
+    elif covariates is not None:
         engine = VoxelwiseCorrelations(values, covariates, fixed, contrast, method.split, schedule)
     elif schedule.groups is not None and missing != 'per_voxel':
         geometry = make_geometry(method.split, schedule.groups)
         engine = Scores(values, method, schedule, signed, geometry)
     elif missing == 'per_voxel':
-        parts = list_parts(values, model, tested, design, contrast, schedule)
+        parts = list_parts(values, fitted, tested, design, contrast, schedule)
         engine = PartialScores(values, schedule, parts, contrast, signed)
     elif smooth is not None:
         engine = PseudoStatistics(values, method, schedule, signed, _on(tested, stat.size, smooth))

@@ -131,6 +131,18 @@ def _error_variance(n_basis, scale, tuning, weights, residuals):
 
 
 @njit(nogil=True, cache=True, error_model='numpy')
+def _make_work(n_basis, n):
+    return Work(
+        np.empty(n),
+        np.empty(n),
+        np.empty(n),
+        np.empty(n_basis),
+        np.empty(n_basis),
+        np.empty((n_basis, n_basis)),
+    )
+
+
+@njit(nogil=True, cache=True, error_model='numpy')
 def fit_points(basis, values, tuning, along, scale, variance, steps, weight_sum, n_reduced):
     """Fit every point.
 
@@ -155,14 +167,7 @@ def fit_points(basis, values, tuning, along, scale, variance, steps, weight_sum,
         The number of points with weights below 1 is added to it.
     """
     n_basis, n = basis.shape
-    work = Work(
-        np.empty(n),
-        np.empty(n),
-        np.empty(n),
-        np.empty(n_basis),
-        np.empty(n_basis),
-        np.empty((n_basis, n_basis)),
-    )
+    work = _make_work(n_basis, n)
     for v in range(values.shape[1]):
         for i in range(n):
             work.values[i] = values[i, v]
@@ -176,3 +181,39 @@ def fit_points(basis, values, tuning, along, scale, variance, steps, weight_sum,
         for i in range(n):
             weight_sum[i] += work.weights[i]
             n_reduced[i] += work.weights[i] < 1.0
+
+
+@njit(nogil=True, cache=True, error_model='numpy')
+def relabelled_statistics(bases, n_interest, values, tuning, out):
+    """Wald's statistic of every relabelling at every point, from a fit of its own.
+
+    Parameters
+    ----------
+    bases : (B, R, N) array of float64
+        Orthonormal bases of the relabelled designs, what is tested last.
+    n_interest : int
+        How many vectors are tested: one for t, several for the quadratic form.
+    values, tuning
+        As for :func:`fit_points`.
+    out : (B, V) array of float64
+        Set to the statistic, with the sign of the effect if one vector is tested; NaN without
+        a scale.
+    """
+    n_basis, n = bases.shape[1:]
+    work = _make_work(n_basis, n)
+    for v in range(values.shape[1]):
+        for i in range(n):
+            work.values[i] = values[i, v]
+        for b in range(bases.shape[0]):
+            scale, _ = _settle(bases[b], tuning, work)
+            if np.isnan(scale):
+                out[b, v] = np.nan
+                continue
+            variance = _error_variance(n_basis, scale, tuning, work.weights, work.residuals)
+            if n_interest == 1:
+                out[b, v] = work.along[n_basis - 1] / math.sqrt(variance)
+                continue
+            form = 0.0
+            for k in range(n_basis - n_interest, n_basis):
+                form += work.along[k] * work.along[k]
+            out[b, v] = form / variance

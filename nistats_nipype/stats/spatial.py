@@ -34,8 +34,9 @@ class SpatialChunk(NamedTuple):
         Rows of the whole schedule.
     side : int
         Tested side: 0 for both (and F), 1 for the upper, -1 for the lower.
-    scale : {'r', 'z', 'stat'}
-        Whether maps are of t or F, of normal scores of v or G, or of pseudo-t.
+    scale : {'r', 'z', 'stat', 'model'}
+        Whether maps are of t or F, of normal scores of v or G, of pseudo-t, or of the statistic
+        of a model.
     maxima : ndarray of shape (3, stop - start), float64
         Largest extent, mass and TFCE of each relabelling, on the tested side or sides; -inf for
         a relabelling that leaves no statistic anywhere.
@@ -112,6 +113,7 @@ def permute_spatial(
     labels=None,
     smooth_variance=None,
     covariates=None,
+    model=None,
     num_threads=1,
 ):
     """Compute cluster extent, cluster mass and TFCE over a range of relabellings.
@@ -128,7 +130,7 @@ def permute_spatial(
     tfce : tuple of (float, float), optional
         Exponents (E, H). Without them, TFCE is not computed. (0.5, 2) is usual in volumes,
         (1, 2) on surfaces and skeletons.
-    start, stop, sidedness, missing, labels, smooth_variance, covariates, num_threads
+    start, stop, sidedness, missing, labels, smooth_variance, covariates, model, num_threads
         As for :func:`nistats_nipype.stats.permutation.permute`.
 
     Returns
@@ -145,11 +147,12 @@ def permute_spatial(
     Notes
     -----
     All are computed on t or F; with variance groups on the normal scores of v or G; or on
-    pseudo-t. With two sides, positive and negative points never join, and the maximum is taken
-    over both sides. The mass is the sum of these values over the cluster, as in FSL and PALM.
+    pseudo-t; with fixed effects on z or chi-squared. With two sides, positive and negative points
+    never join, and the maximum is taken over both sides. The mass is the sum of these values over
+    the cluster, as in FSL and PALM.
 
-    Clusters of t or F, without TFCE, are found from the points beyond the threshold alone;
-    everything else takes whole maps.
+    Clusters of t or F of least squares, without TFCE, are found from the points beyond the
+    threshold alone; everything else takes whole maps.
     """
     _check_spatial(threshold, tfce)
     graph = check_graph(adjacency, values.shape[1])
@@ -165,6 +168,7 @@ def permute_spatial(
         labels,
         smooth_variance,
         covariates,
+        model,
     )
     measures = _Measures(_restrict(graph, task.tested), threshold, tfce, task.side)
     n_points = values.shape[1]

@@ -4,14 +4,15 @@ from .group import plot_coverage, plot_subjects
 from .influence import plot_influence
 from .maps import plot_glass_brain, plot_stat_map
 from .plots import plot_design, plot_null
-from .report import (
+from .report import render_report
+from .sections import (
     ContrastSection,
     DesignSection,
     Figure,
     GroupSection,
     HeterogeneitySection,
-    render_report,
 )
+from .viewer import view_img
 
 __all__ = [
     'ContrastSection',
@@ -27,4 +28,5 @@ __all__ = [
     'plot_stat_map',
     'plot_subjects',
     'render_report',
+    'view_img',
 ]

@@ -74,6 +74,43 @@ def describe_heterogeneity(model):
     }
 
 
+def describe_refits(permutation):
+    """Say what was relabelled where another model than least squares was permuted.
+
+    Parameters
+    ----------
+    permutation : dict
+        Metadata of the permutation test.
+
+    Returns
+    -------
+    str
+        What completes "with"; empty for least squares.
+
+    Examples
+    --------
+    >>> describe_refits({'PermutedModel': 'robust', 'Errors': 'symmetric'})
+    'the signs of the maps flipped, and the robust model fitted anew for every relabelling'
+    >>> describe_refits({'PermutationMethod': 'freedman-lane'})
+    ''
+    """
+    model = permutation.get('PermutedModel')
+    if model is None:
+        return ''
+    known = model != 'robust'
+    pairs = 'maps permuted together with their variances' if known else 'maps permuted'
+    signs = 'the signs of the maps flipped'
+    relabelled = {'symmetric': signs, 'both': f'{pairs} and their signs flipped'}.get(
+        permutation.get('Errors'), pairs
+    )
+    fitted = {
+        'robust': 'the robust model fitted anew for every relabelling',
+        'fixed': 'the fixed effects estimated anew for every relabelling',
+    }.get(model, 'the variance between maps estimated anew for every relabelling')
+    reference = ' (Mériaux et al. 2006, https://doi.org/10.1002/hbm.20251)' if known else ''
+    return f'{relabelled}, and {fitted}{reference}'
+
+
 def describe_weights(model):
     """Say which maps a robust fit gave the lowest weights.
 

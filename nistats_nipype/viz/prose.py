@@ -1,6 +1,6 @@
 """Results and methods in words, from the metadata of the steps."""
 
-from .estimators import describe_dof, describe_estimator
+from .estimators import describe_dof, describe_estimator, describe_refits
 
 _RELABELLING = {
     'exchangeable': 'permutations of the observations',
@@ -29,6 +29,17 @@ def _count(number, noun):
 
 def _level(alpha):
     return f'{alpha:.3g}'.replace('0.', '.', 1)
+
+
+def describe_alpha(alpha, corrected):
+    """Say at which level was tested.
+
+    Examples
+    --------
+    >>> describe_alpha(0.05, corrected=True), describe_alpha(0.001, corrected=False)
+    ('FWE-corrected p < .05', 'uncorrected p < .001')
+    """
+    return f'{"FWE-corrected" if corrected else "uncorrected"} p < {_level(alpha)}'
 
 
 def describe_side(kind, sidedness, name='F'):
@@ -61,9 +72,8 @@ def describe_result(test, threshold, permutation, clusters):
     str
     """
     n_voxels = threshold['NumberOfVoxelsPositive'] + threshold['NumberOfVoxelsNegative']
-    level = f'p < {_level(threshold["Alpha"])}'
     corrected = permutation is not None
-    how = f'FWE-corrected {level}' if corrected else f'uncorrected {level}'
+    how = describe_alpha(threshold['Alpha'], corrected)
     if test['Statistic'] == 't':
         how += f' ({_SIDES[threshold["Sidedness"]]})'
     if n_voxels:
@@ -94,7 +104,8 @@ def _describe_number(permutation):
     )
 
 
-_SPATIAL = {'extent': 'cluster extent', 'mass': 'cluster mass', 'tfce': 'TFCE'}
+#: What clusters are measured by, in words.
+SPATIAL = {'extent': 'cluster extent', 'mass': 'cluster mass', 'tfce': 'TFCE'}
 
 
 def describe_spatial(thresholds, spatial):
@@ -127,7 +138,7 @@ def describe_spatial(thresholds, spatial):
             clusters = _count(threshold['NumberOfClusters'], 'cluster')
             found = f'{_count(n_voxels, "voxel")} in {clusters}'
         text += (
-            f' By {_SPATIAL[name]}: {found} at FWE-corrected p < {_level(threshold["Alpha"])} '
+            f' By {SPATIAL[name]}: {found} at FWE-corrected p < {_level(threshold["Alpha"])} '
             f'(smallest {format_p(spatial["SmallestCorrectedP"][name])}'
         )
         if threshold.get('AlphaReachable') is False:
@@ -234,7 +245,7 @@ def describe_joint(joint, name):
     index = contrasts.index(name)
     each = ', '.join(
         f'{format_p(smallest[kind][index])} ({word})'
-        for kind, word in {'voxel': 'voxels', **_SPATIAL}.items()
+        for kind, word in {'voxel': 'voxels', **SPATIAL}.items()
         if kind in smallest
     )
     return f'smallest p over voxels and {_count(len(contrasts), "contrast")}: {each}'
@@ -307,7 +318,7 @@ def _joint_text(joint):
         'contrasts, and each test being compared on the z of its parametric p.'
     )
     if joint['LeftOut']:
-        names = ', '.join(_SPATIAL[name] for name in joint['LeftOut'])
+        names = ', '.join(SPATIAL[name] for name in joint['LeftOut'])
         text += f' Not corrected over contrasts, for want of a common scale: {names}.'
     return text
 
@@ -342,11 +353,12 @@ def _test_text(entry):
         'chi2': f'chi-squared({test.get("DegreesOfFreedomEffect")}).',
     }.get(name, f'{name}({dof}).{_VARIANCES.get(name, "")}')
     if permutation:
+        method = permutation.get('PermutationMethod', 'freedman-lane')
         text += (
             ' Familywise error over voxels was controlled with the permutation distribution of '
             f'the maximum statistic: {describe_permutation(permutation)} (Winkler et al. 2014, '
             'https://doi.org/10.1016/j.neuroimage.2014.01.060), with '
-            f'{_RELABELLED[permutation.get("PermutationMethod", "freedman-lane")]}.'
+            f'{describe_refits(permutation) or _RELABELLED[method]}.'
         )
         if permutation.get('VarianceFWHM'):
             text += (

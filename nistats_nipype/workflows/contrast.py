@@ -9,6 +9,7 @@ from ..interfaces import (
     DefineContrast,
     PlotStatMap,
     SummarizeContrast,
+    ViewImg,
 )
 from .inference import PERMUTED, add_permutation, add_spatial, add_threshold
 from .influence import add_influence
@@ -196,11 +197,14 @@ def init_contrast_wf(
     title = f'{contrast_name}: z, p < {alpha_uncorrected:g} uncorrected'
     add_threshold(workflow, 'uncorrected', title, method='fpr', alpha=alpha_uncorrected, **shape)
     plot_slices = make_node(PlotStatMap(title=title, label='z'), name='plot_slices')
+    view = make_node(ViewImg(title=title, label='z'), name='view_img')
     workflow.connect([
         (workflow.get_node('threshold_uncorrected'), plot_slices, [
             ('thresholded_file', 'in_file'),
         ]),
         (plot_slices, summarize, [('figure_file', 'slices_figure_file')]),
+        (workflow.get_node('threshold_uncorrected'), view, [('thresholded_file', 'in_file')]),
+        (view, summarize, [('viewer_file', 'viewer_file')]),
     ])  # fmt: skip
     if n_perm:
         test = {

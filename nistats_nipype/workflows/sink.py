@@ -17,6 +17,7 @@ def add_contrast_sink(workflow, out_dir, fields):
     names = {
         'plot_uncorrected': 'desc-uncorrectedThreshold_glass',
         'plot_slices': 'desc-uncorrectedThreshold_slices',
+        'view_img': 'desc-uncorrectedThreshold_viewer',
     }
     for label, desc in CORRECTED.items():
         if workflow.get_node(f'threshold_{label}') is not None:
@@ -43,7 +44,8 @@ def add_contrast_sink(workflow, out_dir, fields):
     ds_contrast.inputs.figure_names = list(names.values())
     figures = pe.Node(niu.Merge(len(names)), name='list_figures')
     for index, plot in enumerate(names, start=1):
-        workflow.connect(workflow.get_node(plot), 'figure_file', figures, f'in{index}')
+        field = 'viewer_file' if plot == 'view_img' else 'figure_file'
+        workflow.connect(workflow.get_node(plot), field, figures, f'in{index}')
     for part, node in metadata.items():
         workflow.connect(
             workflow.get_node(node), 'metadata_file', ds_contrast, f'{part}_metadata_file'

@@ -1,5 +1,8 @@
 """The permutation workflow on real schedulers: the same bits as on this machine, in any split."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -86,3 +89,15 @@ def test_plugins_of_nipype_complete_the_workflow(cluster, group, reference, tmp_
 def test_the_older_plugin_of_nipype_completes_the_workflow(group, reference, tmp_path):
     build(tmp_path, group, n_chunks=3).run(plugin='LegacyMultiProc', plugin_args={'n_procs': 2})
     assert corrected_maps(tmp_path) == reference
+
+
+@pytest.mark.parametrize('session_cluster', [Slurm], indirect=True, ids=['slurm'])
+def test_script_of_the_gallery_finds_slurm(cluster, tmp_path):
+    script = Path(__file__).parents[2] / 'workflows' / '07_slurm_scatter_gather.py'
+    sizes = ['--resolution', '4', '--n-perm', '99', '--n-chunks', '4']
+    command = [sys.executable, str(script), '--out', 'out', *sizes]
+    subprocess.run(command, check=True, cwd=tmp_path)
+    answer = json.loads((tmp_path / 'out' / 'answer.json').read_text())
+    assert (answer['plugin'], answer['jobs'], answer['differing']) == ('SLURM', 4, [])
+    # To draw, to gather and to merge are jobs, too.
+    assert len(list((tmp_path / 'out' / 'scattered').rglob('batch/*/*.sh'))) == 4 + 3

@@ -215,7 +215,7 @@ def test_report_holds_headline_and_numbers(report_of, files, group, read_json):
         assert package in text
     # Nothing is fetched when the page is opened.
     assert not re.search(r'(src|href)="(?!data:|#)', page)
-    assert page.count('data:image/png;base64,') >= 1
+    assert page.count('<img src="data:image/webp;base64,') >= 1
 
 
 def test_headline_is_about_the_largest_cluster(report_of, files, new_folder, read_json):

@@ -3,6 +3,8 @@
 import base64
 import io
 import itertools
+import json
+import re
 import struct
 from html.parser import HTMLParser
 
@@ -19,6 +21,7 @@ from nistats_nipype.viz import (
     GroupSection,
     render_report,
 )
+from nistats_nipype.viz.answer import KeyFigure
 
 NASTY = '<script>alert("x")</script> & \'quotes\''
 VOID = {'img', 'meta', 'link', 'br', 'hr', 'input'}
@@ -55,7 +58,8 @@ class Page(HTMLParser):
 @pytest.fixture
 def figure(tmp_path):
     path = tmp_path / 'figure.png'
-    Image.new('RGB', (300, 150), 'orange').save(path)
+    noise = np.random.default_rng(0).integers(0, 256, (150, 300, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
     return Figure(path, 'Caption of the map.', 'A map with one region.')
 
 
@@ -174,14 +178,17 @@ def test_answers_come_first(render):
 
 
 def test_images_are_embedded_with_alt_text_and_size(render, figure):
+    with Image.open(figure.path) as drawn:
+        pixels = np.asarray(drawn.convert('RGBA'))
     images = render().find('img')
     assert len(images) == 5
     for image in images:
         assert image['alt'] == 'A map with one region.'
         assert (image['width'], image['height']) == ('192', '96')  # 300 x 150 at 150 dpi
         kind, content = image['src'].split(',')
-        assert kind == 'data:image/png;base64'
-        assert Image.open(io.BytesIO(base64.b64decode(content))).size == (300, 150)
+        assert kind == 'data:image/webp;base64'
+        with Image.open(io.BytesIO(base64.b64decode(content))) as shown:
+            np.testing.assert_array_equal(np.asarray(shown.convert('RGBA')), pixels)
 
 
 def test_svg_is_embedded(render, tmp_path):
@@ -316,16 +323,77 @@ def luminance(colour):
 
 
 def test_text_stands_out_in_both_schemes(render):
-    import re
-
     css = render().find('style')[0]['text']
-    schemes = re.findall(r':root \{(.*?)\}', css, flags=re.DOTALL)[:2]
-    assert len(schemes) == 2
-    for scheme in schemes:
-        colours = dict(re.findall(r'--(\w+): (#[0-9a-f]{6})', scheme))
-        for text in ('ink', 'muted', 'link'):
+    (root,) = re.findall(r':root \{(.*?)\n\}', css.split('@media')[0], flags=re.DOTALL)
+    pairs = re.findall(r'--(\w+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\)', root)
+    for scheme in (1, 2):
+        colours = {pair[0]: pair[scheme] for pair in pairs}
+        for text in ('ink', 'muted', 'link', 'accent'):
             for ground in ('page', 'card', 'soft'):
                 high, low = sorted(
                     (luminance(colours[name]) for name in (text, ground)), reverse=True
                 )
-                assert (high + 0.05) / (low + 0.05) >= 4.5, (text, ground)
+                assert (high + 0.05) / (low + 0.05) >= 4.5, (scheme, text, ground)
+
+
+def test_viewers_are_embedded_and_share_their_parts(render, content, tmp_path):
+    common = '<p>data:image/png;base64,' + 'QUJD' * 1000 + '</p><script>let x = "<&>";</script>'
+    pages = [f'<!doctype html><h1>{name}</h1>{common}' for name in ('one', 'two')]
+    sections = []
+    for number, (section, text) in enumerate(zip(content['contrasts'], pages, strict=False)):
+        path = tmp_path / f'{number}.html'
+        path.write_text(text)
+        sections.append(section._replace(viewer=path))
+    page = render(contrasts=[*sections, content['contrasts'][2]])
+    frames = page.find('iframe')
+    assert [(each['title'], each['data-viewer']) for each in frames] == [
+        ('Viewer of patients > controls', '0'),
+        ('Viewer of age', '1'),
+    ]
+    assert not any('src' in each or 'srcdoc' in each for each in frames)
+    (holder,) = [each for each in page.find('script') if each.get('id') == 'viewers']
+    found = json.loads(holder['text'])
+    assert [''.join(found['parts'][i] for i in order) for order in found['pages']] == pages
+    assert page.source.count('QUJD' * 1000) == 1
+    with pytest.raises(InputError, match=r'missing\.html'):
+        render(contrasts=[sections[0]._replace(viewer=tmp_path / 'missing.html')])
+
+
+def test_peaks_lead_to_the_viewer(render, content, clusters, tmp_path):
+    path = tmp_path / 'viewer.html'
+    path.write_text('<p>Viewer</p>')
+    places = clusters.assign(y_mm=[1.0, -2.5, 4.0], z_mm=[0.0, 8.0, 9.0])
+    main = content['contrasts'][0]._replace(clusters=places, viewer=path)
+
+    def points(section):
+        buttons = [
+            each
+            for each in render(contrasts=[section]).find('button')
+            if each.get('class') == 'point'
+        ]
+        return [json.loads(each['data-point']) for each in buttons]
+
+    assert points(main) == places[['x_mm', 'y_mm', 'z_mm']].to_numpy().tolist()
+    assert points(main._replace(viewer=None)) == []
+    assert points(main._replace(clusters=clusters)) == []
+
+
+def test_long_tables_are_shown_in_part_and_downloaded_whole(render, content):
+    table = pd.DataFrame({'age': np.arange(1000)})
+    page = render(design=DesignSection(None, table))
+    assert 'Design matrix, the first 200 of 1\u202f000 rows' in page.source
+    cells = [each for each in page.find('th') if each['scope'] == 'row' and 'data-value' in each]
+    assert sum(each['text'] == '199' for each in cells) == 1
+    assert not any(each['text'] == '200' for each in cells)
+    (link,) = [each for each in page.find('a') if each.get('download') == 'design.tsv']
+    text = base64.b64decode(link['href'].split(',')[1]).decode()
+    assert text.split() == ['age', *map(str, range(1000))]
+
+
+def test_numbers_of_the_answer(render, content):
+    numbers = [KeyFigure('Clusters', '6', 'p < .05'), KeyFigure('Voxels', '1,458')]
+    page = render(contrasts=[content['contrasts'][0]._replace(answer=numbers)])
+    (answers,) = [each for each in page.find('ul') if each.get('class') == 'answers']
+    words = answers['text'].split()
+    assert words.index('Clusters') + 1 == words.index('6') < words.index('1,458')
+    assert 'p < .05' in answers['text']
