@@ -1,6 +1,7 @@
 """The scripts of the gallery run as they stand, on simulated data."""
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,9 @@ def test_mixed_effects(tmp_path):
     assert answer['planted'] > 0.85
 
 
+EFFECTS = 'maps/sub-*/*_stat-effect_statmap.nii.gz'
+
+
 def sphere(image, centre, radius):
     """Voxels of an image within a distance of a point, in mm."""
     places = np.moveaxis(np.indices(image.shape), 0, -1) @ image.affine[:3, :3].T
@@ -77,6 +81,12 @@ def sphere(image, centre, radius):
 FRONTAL, OCCIPITAL = (38, 36, 26), (2, -84, 4)
 #: Within it a planted effect has more than half of its height; beyond the other there is none.
 CORE, REACH = 9, 20
+
+
+def n_possible(folder):
+    """How many relabellings there are, as the only test below a folder says."""
+    (metadata,) = folder.rglob('permutation.json')
+    return int(json.loads(metadata.read_text())['NumberOfPossibleRelabellings'])
 
 
 @pytest.mark.slow
@@ -89,6 +99,9 @@ def test_paired(tmp_path):
         (p_file,) = (tmp_path / 'out' / 'work' / f'{name}_wf').rglob('p_fwe.nii.gz')
         p = nib.load(p_file)
         found[name] = p.get_fdata() <= 0.05
+    # Each subject's maps change places or not; without pairs, 20 of 40 maps are "on".
+    assert n_possible(tmp_path / 'out' / 'work' / 'paired_wf') == 2**20
+    assert n_possible(tmp_path / 'out' / 'work' / 'unpaired_wf') == math.comb(40, 20)
     assert found['paired'][sphere(p, FRONTAL, CORE)].mean() > 0.8
     # 6 mm of smoothing spread it by a voxel or two; a response that does not change is not found.
     assert not found['paired'][~sphere(p, FRONTAL, REACH + 8)].any()
@@ -111,6 +124,11 @@ def test_repeated_measures(tmp_path):
         for region in regions:
             places[contrast, region] = np.median(z[sphere(p, region, CORE)])
             assert found[sphere(p, region, CORE)].mean() > 0.8
+        # Three conditions of each subject change places.
+        assert (
+            n_possible(tmp_path / 'out' / 'work' / 'second_level_wf' / f'contrast_{contrast}_wf')
+            == 6**20
+        )
         far = np.all([~sphere(p, region, REACH + 8) for region in regions], axis=0)
         assert not found[far].any()
     assert [name for name, z in places.items() if z < 0] == [('load2vs1', OCCIPITAL)]
@@ -161,3 +179,27 @@ def test_scatter_gather(tmp_path):
     high = (np.indices(t.shape)[2] * t.affine[2, 2] + t.affine[2, 3]) > 30
     assert found.sum() > 300
     assert (np.sign(t.get_fdata()) == np.sign(x))[found & high & (np.abs(x) > 15)].all()
+
+
+@pytest.mark.slow
+def test_single_interface(tmp_path):
+    answer = run('08_single_interface.py', cwd=tmp_path)
+    assert answer['named'] == ['sub-05', 'sub-11']
+    # Of the maps that the script has analysed, these differ from the simulated ones.
+    group = simulate_group(tmp_path / 'whole', n_subjects=16, resolution_mm=4, hole_fraction=0.0)
+    differ = [
+        path.parent.name
+        for path, whole in zip(
+            sorted((tmp_path / 'out').glob(EFFECTS)), group.effect_files, strict=True
+        )
+        if not np.array_equal(nib.load(path).get_fdata(), nib.load(whole).get_fdata())
+    ]
+    assert differ == answer['named']
+    planted = nib.load(group.truth_file).get_fdata()
+    strong = np.abs(planted) > 0.5
+    assert answer['everybody']['found'] < answer['checked']['found'] / 2
+    for name, least in {'everybody': 0.0, 'checked': 0.8}.items():
+        (z_file,) = (tmp_path / 'out' / 'work' / f'fit_{name}').glob('z.nii.gz')
+        z = nib.load(z_file).get_fdata()
+        assert (z[strong] != 0).mean() > least
+        assert (np.sign(z) == np.sign(planted))[strong & (z != 0)].all()

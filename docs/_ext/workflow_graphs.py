@@ -7,14 +7,14 @@ The sections ``Inputs`` and ``Outputs`` of the factories, which numpydoc does no
 taken out before it and put back after it.
 """
 
-import logging
 import re
-import tempfile
-from pathlib import Path
 
 from docutils import nodes
 from docutils.parsers.rst import Directive, directives
 from numpydoc.docscrape import NumpyDocString
+
+from nistats_nipype.viz.graph_svg import draw_svg
+from nistats_nipype.workflows.drawing import describe_workflow
 
 _OWN_SECTIONS = ('Inputs', 'Outputs')
 _SECTION = re.compile(r'^(\w[\w ]*)\n-{3,}\n', re.MULTILINE)
@@ -22,15 +22,7 @@ _SECTION = re.compile(r'^(\w[\w ]*)\n-{3,}\n', re.MULTILINE)
 
 def draw(workflow, graph2use):
     """Give the graph of a workflow as SVG."""
-    from nistats_nipype.cli.graph import _render
-
-    with tempfile.TemporaryDirectory() as folder:
-        workflow.base_dir = folder
-        dot_file, svg_file = Path(folder, 'graph.dot'), Path(folder, 'graph.svg')
-        workflow.write_graph(dotfilename=str(dot_file), graph2use=graph2use, format='dot')
-        _render(dot_file, svg_file)
-        svg = svg_file.read_text()
-    return svg[svg.index('<svg') :]
+    return draw_svg(describe_workflow(workflow, graph2use))
 
 
 class WorkflowGraph(Directive):
@@ -78,7 +70,6 @@ def setup(app):
     """Wrap numpydoc, which rewrites docstrings at priority 500."""
     # It reads the docstrings for signatures, too, and warns of sections that are not listed.
     NumpyDocString.sections |= {title: [] for title in _OWN_SECTIONS}
-    logging.getLogger('nipype.workflow').setLevel('WARNING')  # it reports temporary files
     app.add_directive('workflow', WorkflowGraph)
     app.connect('autodoc-process-docstring', take_sections, priority=100)
     app.connect('autodoc-process-docstring', put_sections, priority=900)

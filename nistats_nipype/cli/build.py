@@ -7,6 +7,7 @@ from ..exceptions import InputError, NistatsNipypeWarning
 from .check import as_notes, check_analysis
 from .contradictions import refuse_contradictions
 from .contrasts import find_contrasts, list_labels, parse_contrasts, require_contrasts
+from .covariates import covariate_names, find_covariates
 from .designs import design_source, list_contrasts, refuse_design_contradictions
 from .inputs import MASK_METHODS, check_headers, existing_file, expand_maps
 from .sources import find_sources, match_sources
@@ -38,6 +39,8 @@ def _model_arguments(args):
     return {
         'formula': args.formula,
         'design_from': design_source(args),
+        'covariates': covariate_names(args),
+        'covariate_fwhm_mm': args.covariate_fwhm,
         'model': args.model,
         'unmatched': args.unmatched,
         'on_check_error': args.on_check_error,
@@ -117,6 +120,7 @@ def build_run(args, out_dir, *, strict=True):
     """
     from ..designs.findings import require_sound
     from ..images.volumes import count_volumes
+    from ..workflows.covariates import check_covariates
     from ..workflows.models import check_model
 
     refuse_contradictions(args)
@@ -127,6 +131,8 @@ def build_run(args, out_dir, *, strict=True):
         n_perm=args.n_perm,
         auto_variance_groups=args.variance_groups == 'auto',
     )
+    if args.covariate_maps:
+        check_covariates(**arguments)
     sources = find_sources(args)
     maps = sources.maps
     tmaps = expand_maps(args.tmaps) if args.tmaps else []
@@ -147,16 +153,19 @@ def build_run(args, out_dir, *, strict=True):
             expected='one t map for every map',
         )
     matched, notes = match_sources(args, sources)
+    covariates, some = find_covariates(args, matched)
     contrasts, more = find_contrasts(args, matched)
-    findings = check_analysis(args, matched, tmaps, contrasts)
+    findings = check_analysis(args, matched, tmaps, contrasts, covariates)
     if strict and args.on_check_error == 'raise':
         require_sound(findings)
-    notes += more + as_notes(findings)
+    notes += some + more + as_notes(findings)
     workflow = _init_workflow(contrasts=contrasts, **arguments, out_dir=out_dir)
     inputs = workflow.get_node('inputnode').inputs
     inputs.in_files = maps
     if sources.variances:
         inputs.variance_files = sources.variances
+    if covariates:
+        inputs.covariate_files = list(covariates.values())
     if sources.left_out:
         workflow.get_node('match_maps').inputs.left_out = sources.left_out
     if args.design_mat:

@@ -8,7 +8,7 @@ import textwrap
 _WIDTH = 96
 
 
-def check_analysis(args, maps, tmaps, contrasts):
+def check_analysis(args, maps, tmaps, contrasts, covariates=None):
     """Check a model as the workflow will.
 
     Parameters
@@ -16,6 +16,8 @@ def check_analysis(args, maps, tmaps, contrasts):
     args : argparse.Namespace
     maps, tmaps : list of str
     contrasts : dict of {str: definition} or None
+    covariates : dict of {str: list of str}, optional
+        Maps of the voxelwise covariates.
 
     Returns
     -------
@@ -36,6 +38,7 @@ def check_analysis(args, maps, tmaps, contrasts):
         blocks_file=args.blocks,
         variance_groups_file=None if auto_groups else args.variance_groups,
         tmap_files=tmaps,
+        covariates=covariates,
         request=Request(
             n_perm=args.n_perm,
             errors=args.errors,

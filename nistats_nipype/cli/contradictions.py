@@ -13,7 +13,15 @@ def refuse_contradictions(args):
             '--formula needs --table.', expected='the table that has its variables as columns'
         )
     check_sources(args)
-    if args.table and not (args.formula or args.bids_model or args.map_column):
+    if args.covariate_fwhm and not args.covariate_maps:
+        raise InputError('--covariate-fwhm needs --covariate-maps, which it smooths.')
+    if args.covariate_maps and args.variance_groups:
+        raise InputError(
+            '--covariate-maps does not go with --variance-groups: v and G are for regressors of '
+            'one value for each map.'
+        )
+    uses = args.formula, args.bids_model, args.map_column, args.covariate_maps
+    if args.table and not any(uses):
         raise InputError(
             'Nothing of --table would be used.',
             found='neither --formula nor --map-column',

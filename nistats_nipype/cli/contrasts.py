@@ -3,6 +3,7 @@
 import json
 
 from ..exceptions import ContrastError
+from .covariates import covariate_names
 from .designs import load_design_of_arguments
 
 
@@ -74,7 +75,7 @@ def find_contrasts(args, maps):
     contrasts |= parse_contrasts(args.contrast)
     if (args.formula or args.design_mat) and not contrasts:
         design, _, _ = load_design_of_arguments(args, maps)
-        require_contrasts(args, contrasts, list(design.columns))
+        require_contrasts(args, contrasts, [*design.columns, *covariate_names(args)])
     return contrasts or {'mean': 'intercept'}, notes
 
 

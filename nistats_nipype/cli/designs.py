@@ -1,6 +1,7 @@
 """The design that arguments ask for, wherever it is from."""
 
 from ..exceptions import InputError
+from .covariates import covariate_names
 from .inputs import existing_file
 
 
@@ -81,6 +82,7 @@ def load_design_of_arguments(args, maps):
     Returns
     -------
     design : pandas.DataFrame of shape (N, P)
+        Without voxelwise covariates.
     contrasts : dict
         Those that the files of the design define.
     notes : list of str
@@ -91,6 +93,7 @@ def load_design_of_arguments(args, maps):
     InputError, DesignError, ContrastError
         If files cannot be read, or do not fit each other or the maps.
     """
+    from ..designs.covariates import split_formula, without_placeholders
     from ..designs.given import design_from_file, design_from_model
     from ..designs.group import design_of_maps
 
@@ -103,10 +106,12 @@ def load_design_of_arguments(args, maps):
             f'Rows of {args.design_mat} belong to the maps by their position alone: '
             f'{len(found.design)} rows, from {maps[0]}{last}. Check that the order is the same.'
         )
-        return found.design, found.contrasts, [note]
+        design = without_placeholders(found.design, covariate_names(args))
+        return design, found.contrasts, [note]
     if args.bids_model:
         path = existing_file(args.bids_model, '--bids-model')
         found = design_from_model(maps, path, args.table, args.bids_model_node)
         return found.design, found.contrasts, []
     unique = not args.blocks  # which say that the maps of a participant depend on each other
-    return design_of_maps(maps, args.formula, args.table, unique=unique), {}, []
+    formula, _ = split_formula(args.formula, covariate_names(args))
+    return design_of_maps(maps, formula, args.table, unique=unique), {}, []

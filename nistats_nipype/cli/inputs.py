@@ -79,6 +79,30 @@ def maps_from_table(table_file, column, *, unique=True):
             found=f'columns {", ".join(map(str, table.columns))}',
             advice='Check --map-column.',
         )
+    return files_of_column(table, column, table_file)
+
+
+def files_of_column(table, column, table_file):
+    """Give the files that a column names in the rows of a table.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Rows of the table.
+    column : str
+    table_file : str
+        Relative paths start at its folder.
+
+    Returns
+    -------
+    list of str
+        Absolute paths, in the order of the rows.
+
+    Raises
+    ------
+    InputError
+        If a cell is empty, or a file does not exist.
+    """
     folder = Path(table_file).absolute().parent
     cells = table[column].tolist()
     paths = [str(folder / cell) if isinstance(cell, str) else None for cell in cells]

@@ -1,6 +1,6 @@
 """Options about maps, and where they and their variances come from: argparse and nothing else."""
 
-from .values import entity, not_negative, share, whole
+from .values import covariate, entity, not_negative, share, whole
 
 
 def add_maps(parser):
@@ -103,6 +103,27 @@ def add_checks(parser):
     )
 
 
+def add_covariates(group):
+    """Add regressors that are maps."""
+    group.add_argument(
+        '--covariate-maps',
+        nargs='+',
+        action='extend',
+        type=covariate,
+        metavar='NAME=SOURCE',
+        help='regressors with a map for each observation (-evperdat of PALM): NAME is a term of '
+        '--formula, NAME or center(NAME), or one of the last columns of --design-mat; SOURCE is a '
+        'column of --table that names the maps, a pattern, or a 4D file in the order of the maps',
+    )
+    group.add_argument(
+        '--covariate-fwhm',
+        type=not_negative,
+        default=0.0,
+        metavar='MM',
+        help='smoothing of these maps; 0 for none (default: %(default)s)',
+    )
+
+
 def add_variances(group):
     """Add the model, and the variances that it takes."""
     group.add_argument(
@@ -129,4 +150,25 @@ def add_variances(group):
         '--variance-column',
         metavar='COLUMN',
         help='column of --table that names them, along with --map-column',
+    )
+
+
+def add_graph(parser):
+    """Add what is drawn, and where to."""
+    parser.add_argument(
+        'out_file',
+        metavar='FILE',
+        help='.svg; .mmd or .md for Mermaid, as text; .png, .pdf or .dot with Graphviz',
+    )
+    parser.add_argument(
+        '--graph2use',
+        choices=('orig', 'flat', 'hierarchical', 'colored', 'exec'),
+        default='colored',
+        help='level of detail, as in nipype (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--of-run',
+        metavar='WORK',
+        help='draw the nodes of the last run in this work folder (OUT/work), with status, time '
+        'and memory; other options are not read then',
     )

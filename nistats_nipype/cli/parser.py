@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from .. import __version__
 from .design_options import add_design_command, add_design_options
 from .inference_options import add_permutation, add_thresholds
-from .options import add_checks, add_maps, add_variances
+from .options import add_checks, add_covariates, add_graph, add_maps, add_variances
 from .values import not_negative, whole
 
 _RUN_EXAMPLES = """\
@@ -151,15 +151,10 @@ def _add_graph(commands):
         'graph',
         help='draw the workflow',
         description='Draw the graph of the workflow that `run` would run. Takes the options of '
-        '`run`, so that a command can be drawn before it is run; maps and tables are not read.',
+        '`run`, so that a command can be drawn before it is run; maps and tables are not read. '
+        'With --of-run, what has become of a run.',
     )
-    graph.add_argument('out_file', metavar='FILE', help='.svg, .png, .pdf or .dot')
-    graph.add_argument(
-        '--graph2use',
-        choices=('orig', 'flat', 'hierarchical', 'colored', 'exec'),
-        default='colored',
-        help='level of detail, as in nipype (default: %(default)s)',
-    )
+    add_graph(graph)
     _add_analysis(graph)
 
 
@@ -179,6 +174,7 @@ def _add_model(parser):
         "with commas for F, or weights in brackets ('[0, 1, -1]', '[[0, 1, 0], [0, 0, 1]]'); "
         'repeatable (default without a design: mean=intercept)',
     )
+    add_covariates(group)
     add_variances(group)
     add_checks(group)
     group.add_argument(

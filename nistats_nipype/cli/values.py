@@ -86,6 +86,20 @@ def entity(text):
     return key, value
 
 
+def covariate(text):
+    """Read NAME=SOURCE, for argparse.
+
+    Examples
+    --------
+    >>> covariate('grey=gm_file')
+    ('grey', 'gm_file')
+    """
+    name, equals, source = (part.strip() for part in text.partition('='))
+    if not (name and equals and source):
+        raise argparse.ArgumentTypeError(f'found {text}, expected NAME=SOURCE')
+    return name, source
+
+
 def p_value(text):
     """Read a p value, for argparse; whoever gives a z is told its p.
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..exceptions import ContrastError
+from .covariates import VOXELWISE, short_names
 from .terms import effect_weights, split_outside, whole_effect
 
 
@@ -121,7 +122,8 @@ def parse_contrast(name, definition, columns):
         :func:`~nistats_nipype.designs.terms.effect_weights`), several of these for F
         (separated by commas, or as a list), or weights: P numbers for t, a list of them for F.
     columns : sequence of P str
-        Columns of the design.
+        Columns of the design. A voxelwise covariate, ``grey[voxelwise]``, goes by the name
+        ``grey``, too, unless there is such a column.
 
     Returns
     -------
@@ -142,10 +144,12 @@ def parse_contrast(name, definition, columns):
     >>> parse_contrast('groups', 'F(group)', ['intercept', 'group[T.b]', 'group[T.c]']).formula
     'group[T.b]; group[T.c]'
     """
-    columns = tuple(map(str, columns))
+    columns, names = tuple(map(str, columns)), short_names(columns)
     items = [definition] if isinstance(definition, str) else list(definition)
     if items and all(isinstance(item, str) and item.strip() for item in items):
-        rows = np.vstack([_parse_expression(name, item, columns) for item in items])
+        if names != columns:
+            items = [item.replace(VOXELWISE, '') for item in items]
+        rows = np.vstack([_parse_expression(name, item, names) for item in items])
     else:
         rows = _parse_weights(name, items, columns)
     return Contrast(str(name), rows, columns)

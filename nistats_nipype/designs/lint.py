@@ -7,9 +7,11 @@ import numpy as np
 
 from ..exceptions import NistatsNipypeError
 from ..images.volumes import count_volumes
+from .covariates import extend_for_checks, split_formula, without_placeholders
 from .findings import from_error, sort_findings
 from .given import design_from_file, design_from_model
 from .group import design_of_maps
+from .lint_covariates import check_covariates, note_unknown, of_regressors
 from .lint_exchange import check_relabellings, read_blocks
 from .lint_meaning import check_interactions, check_intercepts, check_left_out
 from .lint_model import (
@@ -76,6 +78,8 @@ class _Source(NamedTuple):
     bids_model_node: str
     #: Whether a participant must have one row only.
     unique: bool
+    #: Voxelwise covariates, as the formula has them.
+    covariates: list
 
 
 class _Rows(NamedTuple):
@@ -98,6 +102,7 @@ def lint_design(
     blocks_file=None,
     variance_groups_file=None,
     tmap_files=(),
+    covariates=None,
     request=None,
 ):
     """Check a group analysis before anything of it is computed.
@@ -122,6 +127,9 @@ def lint_design(
         Exchangeability blocks in PALM's format; variance groups.
     tmap_files : list of path-like, optional
         t maps of the subjects.
+    covariates : dict of {str: list of path-like}, optional
+        Maps of voxelwise covariates by name, in the order of ``in_files``. The names are terms of
+        the formula, or the last columns of the design file.
     request : Request, optional
         What is asked of the permutation test.
 
@@ -134,6 +142,8 @@ def lint_design(
     ------
     InputError
         If the maps cannot be read.
+    DesignError
+        If a voxelwise covariate is no term of the formula.
 
     See Also
     --------
@@ -145,8 +155,16 @@ def lint_design(
     # The volumes of a 4D file have no names to match; the design says so.
     named = n_maps == len(maps)
     # Blocks say that the maps of a participant depend on each other.
+    covariates = dict(covariates or {})
+    fixed, voxelwise = split_formula(formula, list(covariates))
     source = _Source(
-        formula, table_file, design_file, bids_model_file, bids_model_node, not blocks_file
+        fixed,
+        table_file,
+        design_file,
+        bids_model_file,
+        bids_model_node,
+        not blocks_file,
+        voxelwise,
     )
     found, findings = _match(maps, source) if named else (None, [])
     rows = found.rows if found else None
@@ -156,7 +174,7 @@ def lint_design(
     blocks, groups, faults = read_blocks(
         blocks_file, variance_groups_file, request.auto_groups, n_maps
     )
-    findings += faults
+    findings += faults + check_covariates(maps, n_maps, covariates, variance_groups_file)
     design, terms, more = (None, [], []) if blamed else _build(maps, source, rows)
     findings += more
     if found:
@@ -171,7 +189,7 @@ def lint_design(
         wanted = {'mean': INTERCEPT} if contrasts is None else contrasts
         names = _names(maps, n_maps)
         findings += _check_design(
-            design, terms, rows, wanted, names, blocks, groups, request, n_faults
+            design, terms, rows, wanted, names, blocks, groups, request, n_faults, voxelwise
         )
     return sort_findings(_without_consequences(findings))
 
@@ -222,7 +240,8 @@ def _build(maps, source, rows):
     given = source.design_file or source.bids_model_file
     try:
         if source.design_file:
-            return design_from_file(maps, given).design, [], []
+            found = design_from_file(maps, given).design
+            return without_placeholders(found, source.covariates), [], []
         if source.bids_model_file:
             return (
                 design_from_model(maps, given, table_file, source.bids_model_node).design,
@@ -270,16 +289,20 @@ def _variable(fault):
     return text.removeprefix('The column ').removesuffix(' mixes numbers with text')
 
 
-def _check_design(design, terms, rows, wanted, names, blocks, groups, request, n_faults):
-    findings = check_matrix(design, terms)
+def _check_design(
+    design, terms, rows, wanted, names, blocks, groups, request, n_faults, covariates
+):
+    whole = extend_for_checks(design, covariates)
+    findings = check_matrix(whole, terms)
     is_sound = all(each.severity != 'error' for each in findings)
-    contrasts, faults = read_contrasts(design, wanted)
-    findings += faults
+    tested, faults = read_contrasts(whole, wanted)
+    findings += faults + note_unknown(design, tested, covariates)
+    contrasts = of_regressors(tested, design.shape[1]) if covariates else tested
     if is_sound:
         findings += check_collinearity(design, terms or column_terms(design), contrasts)
         findings += check_leverage(design, terms, contrasts, names)
         if request.n_perm and not n_faults:
-            findings += check_relabellings(design, contrasts, request, blocks, groups)
+            findings += check_relabellings(whole, tested, request, blocks, groups)
     if rows is not None and terms:
         findings += check_interactions(design, rows, terms, contrasts)
         findings += check_intercepts(design, rows, terms, contrasts)

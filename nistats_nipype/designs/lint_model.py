@@ -8,6 +8,7 @@ from ..exceptions import NistatsNipypeError
 from ..stats.design import check_rows, column_space, inestimable_columns, rank
 from ..stats.diagnostics import contrast_leverage, variance_inflation
 from .contrasts import parse_contrast
+from .covariates import voxelwise_columns
 from .findings import Finding, from_error
 from .group import define_contrast
 from .matrices import INTERCEPT, require_full_rank
@@ -58,7 +59,9 @@ def check_matrix(design, terms):
         findings.append(Finding('warning', 'few-maps', 'design', problem, f'{advice}.'))
     elif n_dof < _DOF_NOTE:
         problem = f'{n_dof} degrees of freedom estimate the variance of a voxel badly.'
-        advice += '; pseudo-t (--variance-fwhm 8) helps the permutation test.'
+        if not voxelwise_columns(design):
+            advice += '; pseudo-t (--variance-fwhm 8) helps the permutation test'
+        advice += '.'
         findings.append(Finding('note', 'few-maps', 'design', problem, advice))
     slopes = [term.name for term in terms if not term.categorical]
     if slopes and not has_constant(matrix):

@@ -42,7 +42,8 @@ class GroupMask(NamedTuple):
         - ``n_lost``, ``percent_lost``: candidate voxels that it does not;
         - ``n_sole_loss``: candidate voxels that all maps but this one observe, that is, what
           leaving out this map would bring back to the intersection;
-        - ``variance_file``: name of the map of its variances, if these were given.
+        - ``variance_file``: name of the map of its variances, if these were given;
+        - ``<name>_file``: name of its map of each voxelwise covariate, likewise.
     """
 
     mask: np.ndarray
@@ -55,7 +56,7 @@ class _Survey(NamedTuple):
     """What one pass over the maps finds."""
 
     names: list
-    variance_names: list
+    companion_names: dict
     n_observed: np.ndarray
     coverage: np.ndarray
     sole_loser: np.ndarray
@@ -72,6 +73,7 @@ def compute_mask(
     mask_file=None,
     zero_is_missing=True,
     variance_files=None,
+    covariate_files=None,
 ):
     """Decide which voxels a group analysis is about.
 
@@ -99,6 +101,9 @@ def compute_mask(
     variance_files : path-like, or list of path-like, optional
         Sampling variances of the maps, in their order. A map is then observed where it has both
         a value and a variance.
+    covariate_files : dict of {str: path-like, or list of path-like}, optional
+        Voxelwise covariates by name, the maps of each in the order of ``in_files``. A map is then
+        observed where it has values of these, too.
 
     Returns
     -------
@@ -109,7 +114,7 @@ def compute_mask(
     ------
     InputError
         If an argument or a file cannot be used, or a file is listed twice; if there is not one
-        map of variances for every map.
+        map of variances, or of a covariate, for every map.
     GridError
         If the maps, or the maps and the mask, do not share one grid.
     MissingDataError
@@ -125,7 +130,9 @@ def compute_mask(
     """
     _check_choice(method, min_coverage, mask_file)
     _check_number(method, min_coverage, min_observations)
-    survey = _survey(in_files, variance_files, method, mask_file, zero_is_missing)
+    companions = {} if variance_files is None else {'variance': variance_files}
+    companions |= covariate_files or {}
+    survey = _survey(in_files, companions, method, mask_file, zero_is_missing)
     _refuse_empty_maps(survey, method)
     if method in ('intersection', 'coverage'):
         # In floating point 0.28 * 25 is above 7 and would ask for 8 maps.
@@ -220,11 +227,11 @@ def _check_number(method, min_coverage, min_observations):
         )
 
 
-def _survey(in_files, variance_files, method, mask_file, zero_is_missing):
-    """Read every map once and count what it observes."""
-    names, variance_names, n_observed = [], [], []
+def _survey(in_files, companions, method, mask_file, zero_is_missing):
+    """Read every map once, with what belongs to it, and count what it observes."""
+    names, companion_names, n_observed = [], {name: [] for name in companions}, []
     coverage = missing_sum = candidate = affine = None
-    variances = None if variance_files is None else _iter_variances(in_files, variance_files)
+    beside = {name: _iter_beside(in_files, name, files) for name, files in companions.items()}
     for index, (name, volume) in enumerate(iter_volumes(in_files)):
         if coverage is None:
             affine = volume.affine
@@ -232,11 +239,11 @@ def _survey(in_files, variance_files, method, mask_file, zero_is_missing):
             coverage = np.zeros(volume.data.shape, dtype=np.int32)
             missing_sum = np.zeros(volume.data.shape, dtype=np.int64)
         observed = observed_values(volume.data, zero_is_missing=zero_is_missing)
-        if variances is not None:
-            variance_name, variance = next(variances)
-            check_same_grid(volume, variance, names=(name, variance_name))
-            observed &= observed_values(variance.data, zero_is_missing=zero_is_missing)
-            variance_names.append(variance_name)
+        for kind, volumes in beside.items():
+            companion_name, companion = next(volumes)
+            check_same_grid(volume, companion, names=(name, companion_name))
+            observed &= observed_values(companion.data, zero_is_missing=zero_is_missing)
+            companion_names[kind].append(companion_name)
         coverage += observed
         # Where a single map is missing, the sum of the missing positions is its position: who
         # loses a voxel alone is known without keeping all maps.
@@ -249,20 +256,24 @@ def _survey(in_files, variance_files, method, mask_file, zero_is_missing):
         candidate = coverage > 0
     sole_loser = missing_sum[candidate & (coverage == len(names) - 1)]
     return _Survey(
-        names, variance_names, np.array(n_observed), coverage, sole_loser, candidate, affine
+        names, companion_names, np.array(n_observed), coverage, sole_loser, candidate, affine
     )
 
 
-def _iter_variances(in_files, variance_files):
-    """Read the variances one after the other; refuse another number of them than of maps."""
-    n_maps, n_variances = count_volumes(in_files), count_volumes(variance_files)
-    if n_maps != n_variances:
+def _iter_beside(in_files, kind, files):
+    """Read what belongs to the maps one by one; refuse another number of it than of maps."""
+    n_maps, n_files = count_volumes(in_files), count_volumes(files)
+    if n_maps != n_files:
         raise InputError(
-            'There is not one map of variances for every map.',
-            found=f'{n_variances} maps of variances, {n_maps} maps',
+            f'There is not one map of {_in_words(kind)} for every map.',
+            found=f'{n_files} maps of {_in_words(kind)}, {n_maps} maps',
             expected='one for each, in the same order',
         )
-    return iter_volumes(variance_files)
+    return iter_volumes(files)
+
+
+def _in_words(kind):
+    return 'variances' if kind == 'variance' else kind
 
 
 def _fixed_mask(method, mask_file, volume, name):
@@ -310,10 +321,10 @@ def _refuse_empty_maps(survey, method):
     if not empty:
         return
     inside = '' if method in ('intersection', 'coverage') else ' inside the mask'
+    beside = ' and '.join(map(_in_words, survey.companion_names))
     raise MissingDataError(
         f'{len(empty)} of {len(survey.names)} maps hold no value{inside}: {_listed(empty)}.',
-        found='only NaN or zeros'
-        + ' in the maps or in their variances' * bool(survey.variance_names),
+        found='only NaN or zeros' + (f' in the maps or in their {beside}' if beside else ''),
         expected='observed values in every map',
         advice='Run the first level of these subjects again, or leave them out of the list and '
         'of the design.',
@@ -339,7 +350,7 @@ def _losses(survey):
     """Tabulate what each map observes and loses."""
     n_candidates = np.count_nonzero(survey.candidate)
     n_lost = n_candidates - survey.n_observed
-    variances = {'variance_file': survey.variance_names} if survey.variance_names else {}
+    companions = {f'{kind}_file': names for kind, names in survey.companion_names.items()}
     return pd.DataFrame(
         {
             'file': survey.names,
@@ -347,7 +358,7 @@ def _losses(survey):
             'n_lost': n_lost,
             'percent_lost': 100 * n_lost / n_candidates,
             'n_sole_loss': np.bincount(survey.sole_loser, minlength=len(survey.names)),
-            **variances,
+            **companions,
         }
     )
 

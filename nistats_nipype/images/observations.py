@@ -162,7 +162,7 @@ def load_space(mask_file):
     return VolumeSpace(*load_mask(mask_file))
 
 
-def pack(in_files, mask_file, out_file, *, zero_is_missing=True):
+def pack(in_files, mask_file, out_file, *, zero_is_missing=True, center=False):
     """Write maps as the rows of one ``.npy`` file, to be read piece by piece.
 
     One map is in memory at a time.
@@ -177,6 +177,9 @@ def pack(in_files, mask_file, out_file, *, zero_is_missing=True):
         Ends in ``.npy``.
     zero_is_missing : bool, default=True
         Whether a value of exactly 0 is a missing one. Missing values are NaN in the file.
+    center : bool, default=False
+        Whether to subtract from each map the mean of the maps, voxel by voxel. All are read twice
+        then.
 
     Returns
     -------
@@ -204,13 +207,25 @@ def pack(in_files, mask_file, out_file, *, zero_is_missing=True):
         'fortran_order': False,
         'shape': (count_volumes(in_files), space.n_points),
     }
+    mean = _mean(in_files, space, mask_file, zero_is_missing) if center else None
     # Written as a stream: on a full disk a memory-mapped file kills the process (SIGBUS) where
     # a write raises.
     with atomic_path(out_file) as partial, partial.open('wb') as stream:
         np.lib.format.write_array_header_1_0(stream, header)
         for _, row in _rows(in_files, space, mask_file, zero_is_missing):
+            row = row if mean is None else row - mean
             stream.write(row.astype(_PACKED_DTYPE, copy=False).tobytes())
     return os.path.abspath(out_file)
+
+
+def _mean(in_files, space, mask_file, zero_is_missing):
+    """Mean of the maps that are observed at each point: (V,), NaN where there is none."""
+    total, number = np.zeros(space.n_points), np.zeros(space.n_points)
+    for _, row in _rows(in_files, space, mask_file, zero_is_missing):
+        observed = ~np.isnan(row)
+        total[observed] += row[observed]
+        number += observed
+    return np.divide(total, number, out=np.full(space.n_points, np.nan), where=number > 0)
 
 
 def average_rows(values, rows, out_file):

@@ -41,6 +41,15 @@ class _CheckDesignInputSpec(BaseInterfaceInputSpec):
         False, usedefault=True, desc='make the variance groups of the blocks'
     )
     tmap_files = InputMultiObject(File(exists=True), desc='t maps of the subjects')
+    covariate_names = traits.List(
+        traits.Str,
+        desc='voxelwise covariates, terms of the formula or last columns of the design file',
+    )
+    covariate_files = InputMultiObject(
+        traits.Either(File(exists=True), traits.List(File(exists=True))),
+        desc='voxelwise covariates in the order of their names: for each a list of 3D maps in the '
+        'order of the maps, or one 4D file; their values are not read',
+    )
     n_perm = traits.Int(10000, usedefault=True, desc='relabellings; 0 for none')
     errors = traits.Str('auto', usedefault=True, desc='assumption about the errors')
     method = traits.Str('freedman-lane', usedefault=True, desc='what is relabelled')
@@ -97,12 +106,16 @@ class CheckDesign(SimpleInterface):
     output_spec = _CheckDesignOutputSpec
 
     def _run_interface(self, runtime):
+        from ..designs.covariates import check_covariate_names, check_pairs
         from ..designs.findings import require_sound
         from ..designs.lint import Request, lint_design
 
         inputs = {
             name: value for name, value in self.inputs.get_traitsfree().items() if isdefined(value)
         }
+        names, files = inputs.get('covariate_names', []), inputs.get('covariate_files', [])
+        check_covariate_names(names)
+        check_pairs(names, files)
         findings = lint_design(
             inputs['in_files'],
             inputs.get('formula'),
@@ -114,6 +127,10 @@ class CheckDesign(SimpleInterface):
             blocks_file=inputs.get('blocks_file'),
             variance_groups_file=inputs.get('variance_groups_file'),
             tmap_files=inputs.get('tmap_files', ()),
+            covariates={
+                name: each if isinstance(each, list) else [each]
+                for name, each in zip(names, files, strict=True)
+            },
             request=Request(
                 n_perm=inputs['n_perm'],
                 errors=inputs['errors'],

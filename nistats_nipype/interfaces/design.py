@@ -34,6 +34,11 @@ class _BuildDesignInputSpec(BaseInterfaceInputSpec):
     formula = traits.Str(
         desc="right-hand side of the model, e.g. 'group + age'; default: the intercept only"
     )
+    covariate_names = traits.List(
+        traits.Str,
+        desc='voxelwise covariates, terms of the formula: the design is made without them, for '
+        'FitVoxelwise, which adds them',
+    )
     repeated = traits.Bool(
         False,
         usedefault=True,
@@ -71,19 +76,26 @@ class BuildDesign(SimpleInterface):
 
     def _run_interface(self, runtime):
         from ..designs.coding import describe_formula
+        from ..designs.covariates import check_covariate_names, describe_covariates, split_formula
         from ..designs.group import design_of_maps, rows_of_maps
         from ..designs.matrices import require_full_rank
 
         inputs = self.inputs
         formula = inputs.formula if isdefined(inputs.formula) else None
         table = inputs.table_file if isdefined(inputs.table_file) else None
+        names = inputs.covariate_names if isdefined(inputs.covariate_names) else []
+        check_covariate_names(names)
         unique = not inputs.repeated
-        design = design_of_maps(inputs.in_files, formula, table, unique=unique)
+        fixed, terms = split_formula(formula, names)
+        design = design_of_maps(inputs.in_files, fixed, table, unique=unique)
         require_full_rank(design)
         metadata = {'Formula': '1', 'Terms': {'intercept': {'Columns': ['intercept']}}}
         if formula is not None:
-            rows = rows_of_maps(inputs.in_files, table, formula, unique=unique)
-            metadata = describe_formula(formula, rows)
+            rows = rows_of_maps(inputs.in_files, table, fixed, unique=unique)
+            metadata = describe_formula(fixed, rows)
+        if names:
+            metadata['Formula'] = formula or ' + '.join(['1', *names])
+            metadata['Terms'] |= describe_covariates(terms)
         definitions = inputs.contrasts if isdefined(inputs.contrasts) else {}
         self._results = save_design(design, definitions, metadata, runtime.cwd)
         return runtime

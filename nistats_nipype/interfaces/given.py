@@ -40,6 +40,12 @@ class _ReadDesignInputSpec(BaseInterfaceInputSpec):
     table_file = File(
         exists=True, requires=['bids_model_file'], desc='variables of the model (TSV, or CSV)'
     )
+    covariate_names = traits.List(
+        traits.Str,
+        requires=['design_file'],
+        desc='voxelwise covariates: the last columns of the design, in this order. They are left '
+        'out, for FitVoxelwise, which puts the maps in their place',
+    )
     node = traits.Str(requires=['bids_model_file'], desc='node of the model, if it has several')
 
 
@@ -65,21 +71,37 @@ class ReadDesign(SimpleInterface):
     output_spec = _ReadDesignOutputSpec
 
     def _run_interface(self, runtime):
+        from ..designs.covariates import (
+            check_covariate_names,
+            describe_covariates,
+            without_placeholders,
+        )
         from ..designs.given import design_from_file, design_from_model
         from ..designs.matrices import require_full_rank
         from ..exceptions import InputError
 
         given = self.inputs.get_traitsfree()
+        names = given.pop('covariate_names', [])
+        check_covariate_names(names)
         if ('design_file' in given) == ('bids_model_file' in given):
             raise InputError(
                 'It is not clear which design to read.', expected='design_file or bids_model_file'
+            )
+        if names and 'con_file' in given:
+            raise InputError(
+                'Contrasts cannot be read before the voxelwise covariates are in the design.',
+                found='con_file and covariate_names',
+                advice='Define them with DefineContrast and the design of FitVoxelwise.',
             )
         if 'design_file' in given:
             found = design_from_file(**given)
         else:
             found = design_from_model(model_file=given.pop('bids_model_file'), **given)
-        require_full_rank(found.design)
-        self._results = save_design(found.design, found.contrasts, found.metadata, runtime.cwd)
+        design, metadata = without_placeholders(found.design, names), found.metadata
+        require_full_rank(design)
+        if names:
+            metadata = {**metadata, 'Terms': describe_covariates(names)}
+        self._results = save_design(design, found.contrasts, metadata, runtime.cwd)
         return runtime
 
 

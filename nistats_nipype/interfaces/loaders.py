@@ -2,9 +2,6 @@
 
 from typing import Any, NamedTuple
 
-#: End of the names of columns that stand for voxelwise covariates.
-VOXELWISE = '[voxelwise]'
-
 
 class Extremes(NamedTuple):
     """A statistic and its null distribution in double precision, large values extreme.
@@ -81,6 +78,7 @@ def load_design(path, *, voxelwise=False):
     import numpy as np
     from pandas.api.types import is_numeric_dtype
 
+    from ..designs.covariates import voxelwise_columns
     from ..exceptions import DesignError
     from ..images.files import load_table
 
@@ -113,11 +111,6 @@ def load_design(path, *, voxelwise=False):
             'covariate_files; other fits and tests take no voxelwise covariates.',
         )
     return design
-
-
-def voxelwise_columns(design):
-    """Names of the columns that stand for voxelwise covariates."""
-    return [str(name) for name in design.columns if str(name).endswith(VOXELWISE)]
 
 
 def load_contrast(path, design):

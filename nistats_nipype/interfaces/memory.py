@@ -152,11 +152,17 @@ def _gather(values):
         n_loaded += 4 * n_observations * n_points if 'design_file' in values else 0
     elif 'design_file' in values:
         n_observations = len(load_table(values['design_file']))
-    images = [each for each in values.get('covariate_files', ()) if not _is_packed(each)]
+    covariates = values['covariate_files'] if _takes_covariates(values) else ()
+    images = [each for each in covariates if not _is_packed(each)]
     if 'design_file' in values and not _is_packed(values.get('variance_files', '.npy')):
         images.append(values['variance_files'])
     n_loaded += 4 * n_observations * n_points * len(images)
     return Facts(n_observations, n_points, n_voxels, n_loaded, values.get('num_threads', 1))
+
+
+def _takes_covariates(values):
+    """Whether voxelwise covariates enter a fit; a step that makes a mask reads map by map."""
+    return {'covariate_files', 'mask_file', 'design_file'} <= {*values}
 
 
 def _is_packed(files):
@@ -189,7 +195,7 @@ def _sum_up(interface, values, facts):
         total += 32 * facts.n_threads * min(POINTS * n, NUMBERS)
     if values.get('model', 'ols') != 'ols' and 'schedule_file' in values:
         total += _MODEL * facts.n_threads + 20 * min(BLOCK * n, NUMBERS)
-    if 'covariate_files' in values:
+    if _takes_covariates(values):
         total += _VOXELWISE * facts.n_threads
     if interface == 'PermuteSpatial':
         total += (_SPATIAL + _SPATIAL_THREAD * facts.n_threads) * facts.n_points

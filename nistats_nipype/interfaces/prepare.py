@@ -38,6 +38,13 @@ class _ComputeMaskInputSpec(BaseInterfaceInputSpec):
         desc='sampling variances of the maps, in their order; a map is then observed where it has '
         'both a value and a variance',
     )
+    covariate_names = traits.List(traits.Str, desc='names of voxelwise covariates')
+    covariate_files = InputMultiObject(
+        traits.Either(File(exists=True), traits.List(File(exists=True))),
+        desc='voxelwise covariates in the order of their names: for each a list of 3D maps in the '
+        'order of the maps, or one 4D file; a map is then observed where it has values of these, '
+        'too',
+    )
     zero_is_missing = traits.Bool(
         True, usedefault=True, desc='take exact 0 as missing, as NaN always is'
     )
@@ -64,12 +71,16 @@ class ComputeMask(SimpleInterface):
     def _run_interface(self, runtime):
         import numpy as np
 
+        from ..designs.covariates import check_pairs
         from ..images.files import save_table
         from ..images.masking import compute_mask
         from ..images.volumes import save_volume
 
         inputs, cwd = self.inputs, Path(runtime.cwd)
-        n_least = inputs.min_observations
+        n_least, names = inputs.min_observations, inputs.covariate_names
+        names = names if isdefined(names) else []
+        files = inputs.covariate_files if isdefined(inputs.covariate_files) else []
+        check_pairs(names, files)
         group = compute_mask(
             inputs.in_files,
             method=inputs.method,
@@ -78,6 +89,7 @@ class ComputeMask(SimpleInterface):
             mask_file=inputs.mask_file if isdefined(inputs.mask_file) else None,
             zero_is_missing=inputs.zero_is_missing,
             variance_files=inputs.variance_files if isdefined(inputs.variance_files) else None,
+            covariate_files=dict(zip(names, files, strict=True)),
         )
         self._results = {
             'mask_file': save_volume(
@@ -151,6 +163,11 @@ class _ApplyMaskInputSpec(BaseInterfaceInputSpec):
     zero_is_missing = traits.Bool(
         True, usedefault=True, desc='take exact 0 inside the mask as missing'
     )
+    center = traits.Bool(
+        False,
+        usedefault=True,
+        desc='subtract from each map the mean of all maps, voxel by voxel, for a covariate',
+    )
 
 
 class _ApplyMaskOutputSpec(TraitedSpec):
@@ -182,15 +199,20 @@ class ApplyMask(SimpleInterface):
             inputs.mask_file,
             Path(runtime.cwd) / 'observations.npy',
             zero_is_missing=inputs.zero_is_missing,
+            center=inputs.center,
         )
         return runtime
 
 
-class _AverageMapsInputSpec(_ApplyMaskInputSpec):
+class _AverageMapsInputSpec(BaseInterfaceInputSpec):
     in_files = InputMultiObject(
         File(exists=True),
         mandatory=True,
         desc='3D maps, one 4D file, or packed observations (.npy)',
+    )
+    mask_file = File(exists=True, mandatory=True, desc='mask; voxels > 0 are kept')
+    zero_is_missing = traits.Bool(
+        True, usedefault=True, desc='take exact 0 inside the mask as missing'
     )
     averages_file = File(
         exists=True,

@@ -157,6 +157,9 @@ class _MakeReportInputSpec(BaseInterfaceInputSpec):
     subjects_figure_file = File(exists=True, desc='figure of all subjects')
     coverage_figure_file = File(exists=True, desc='figure of the coverage')
     fwhm_mm = traits.Float(0.0, usedefault=True, desc='FWHM of the smoothing in mm, for the text')
+    covariate_fwhm_mm = traits.Float(
+        0.0, usedefault=True, desc='that of maps of voxelwise covariates in mm, for the text'
+    )
     mask_method = traits.Enum(
         'given',
         'intersection',
@@ -182,6 +185,8 @@ class _MakeReportOutputSpec(TraitedSpec):
 class MakeReport(SimpleInterface):
     """Make the HTML report of an analysis: one file, opened by any browser, offline.
 
+    In a workflow, the report shows the nodes as they have run by then: status, time and memory.
+
     Examples
     --------
     >>> MakeReport(title='Left against right button press').inputs.fwhm_mm
@@ -197,6 +202,7 @@ class MakeReport(SimpleInterface):
         from ..viz.prose import methods_text
         from ..viz.report import render_report
         from ..viz.sections import DesignSection, GroupSection
+        from .record import summarize_run
         from .sink import software_versions
 
         inputs = self.inputs
@@ -205,7 +211,9 @@ class MakeReport(SimpleInterface):
         joint = inputs.contrasts_metadata_file
         joint = load_json(joint) if isdefined(joint) else None
         design = load_table(inputs.design_file)
-        preparation = {'fwhm_mm': inputs.fwhm_mm, 'mask_method': inputs.mask_method}
+        preparation = {
+            name: getattr(inputs, name) for name in ('fwhm_mm', 'covariate_fwhm_mm', 'mask_method')
+        }
         versions, findings = software_versions(), self._findings()
         tests = [
             {'test': section['metadata']['contrast'], **section['metadata']}
@@ -234,6 +242,7 @@ class MakeReport(SimpleInterface):
             methods=methods_text(model, preparation, tests, versions, joint),
             provenance={**inputs.execution, **versions},
             findings=findings,
+            run=summarize_run(runtime.cwd),
         )
         return runtime
 

@@ -12,7 +12,7 @@ from nipype.interfaces.base import (
 )
 
 from ..exceptions import InputError
-from .loaders import VOXELWISE, load_contrast, load_design, voxelwise_columns
+from .loaders import load_contrast, load_design
 from .schedule import load_schedule
 from .voxelwise import COVARIATE_FILES, load_covariates
 
@@ -133,6 +133,7 @@ def load_request(inputs):
     -------
     Request
     """
+    from ..designs.covariates import VOXELWISE, voxelwise_columns
     from ..images.observations import load_observations
 
     files = inputs.get_traitsfree().get('covariate_files')
@@ -200,6 +201,8 @@ def _load_model(inputs):
 
 def measured_model(inputs):
     """What the metadata say of voxelwise covariates, and of another model than least squares."""
+    from ..designs.covariates import voxelwise_columns
+
     measured = {}
     if isdefined(inputs.covariate_files):
         design = load_design(inputs.design_file, voxelwise=True)

@@ -10,7 +10,7 @@ from nipype.interfaces.base import (
     traits,
 )
 
-from .loaders import VOXELWISE, load_design
+from .loaders import load_design
 from .model import _FitGLMOutputSpec, save_fit
 
 #: What a covariate may be given as.
@@ -77,6 +77,7 @@ class FitVoxelwise(SimpleInterface):
     def _run_interface(self, runtime):
         import pandas as pd
 
+        from ..designs.covariates import VOXELWISE
         from ..images.files import save_table
         from ..images.observations import load_observations
         from ..stats import voxelwise
@@ -131,16 +132,10 @@ def load_covariates(names, files, inputs):
     InputError
         If there is not one entry for each name, a name is there twice, or maps cannot be read.
     """
-    from ..exceptions import InputError
+    from ..designs.covariates import check_pairs
     from ..images.observations import load_observations
 
-    if len(files) != len(names) or len(set(names)) < len(names):
-        raise InputError(
-            'Voxelwise covariates and their names do not go together.',
-            found=f'{len(files)} covariates; names {", ".join(names) or "none"}',
-            expected='one entry of covariate_files for each name, all names different',
-            advice='The 3D maps of one covariate are a list within the list: [[map, map, ...]].',
-        )
+    check_pairs(names, files)
     covariates = []
     for each in files:
         data = load_observations(each, inputs.mask_file, zero_is_missing=inputs.zero_is_missing)

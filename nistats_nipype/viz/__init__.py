@@ -5,6 +5,7 @@ from .influence import plot_influence
 from .maps import plot_glass_brain, plot_stat_map
 from .plots import plot_design, plot_null
 from .report import render_report
+from .run import RunSection
 from .sections import (
     ContrastSection,
     DesignSection,
@@ -20,6 +21,7 @@ __all__ = [
     'Figure',
     'GroupSection',
     'HeterogeneitySection',
+    'RunSection',
     'plot_coverage',
     'plot_design',
     'plot_glass_brain',

@@ -40,6 +40,49 @@ def describe_estimator(model):
     return _ESTIMATORS[model.get('MixedModel') or model.get('RobustModel', 'ols')]
 
 
+def describe_covariates(model, fwhm_mm=0.0):
+    """Say which regressors were maps, for the methods text.
+
+    Parameters
+    ----------
+    model : dict
+        Metadata of the fit.
+    fwhm_mm : float, default 0.0
+        FWHM of the kernel that smoothed these maps.
+
+    Returns
+    -------
+    str
+        With a blank in front; empty if there were none.
+
+    Examples
+    --------
+    >>> model = {'VoxelwiseCovariates': ['grey[voxelwise]'],
+    ...          'NumberOfVoxelsWithCollinearCovariates': 3}
+    >>> print(describe_covariates(model).split(' (')[0])
+     At every voxel the design had the values of that voxel for the voxelwise covariate grey
+    """
+    columns = model.get('VoxelwiseCovariates')
+    if not columns:
+        return ''
+    names = ' and '.join(name.removesuffix('[voxelwise]') for name in columns)
+    smoothed = f'smoothed with {fwhm_mm:g} mm FWHM' if fwhm_mm else 'not smoothed'
+    text = (
+        ' At every voxel the design had the values of that voxel for the voxelwise '
+        f'covariate{"s" * (len(columns) > 1)} {names} (Casanova et al. 2007, '
+        f'https://doi.org/10.1016/j.neuroimage.2006.09.011), whose maps were {smoothed}.'
+    )
+    if any(name.startswith('center(') for name in columns):
+        text += ' center() stands for maps without their mean over all observations.'
+    n_collinear = model['NumberOfVoxelsWithCollinearCovariates']
+    if n_collinear:
+        text += (
+            f' {n_collinear:,} voxels where a covariate was constant, or a combination of other '
+            'regressors, have no result.'
+        )
+    return text
+
+
 def describe_heterogeneity(model):
     """Facts about how much the effects differ beyond their known variances.
 

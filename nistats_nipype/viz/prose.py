@@ -1,6 +1,11 @@
 """Results and methods in words, from the metadata of the steps."""
 
-from .estimators import describe_dof, describe_estimator, describe_refits
+from .estimators import (
+    describe_covariates,
+    describe_dof,
+    describe_estimator,
+    describe_refits,
+)
 
 _RELABELLING = {
     'exchangeable': 'permutations of the observations',
@@ -259,7 +264,8 @@ def methods_text(model, preparation, tests, versions, joint=None):
     model : dict
         Metadata of the fit.
     preparation : dict
-        ``fwhm_mm`` and ``mask_method``.
+        ``fwhm_mm`` and ``mask_method``; ``covariate_fwhm_mm``, if maps of covariates were
+        smoothed.
     tests : list of dict
         For each contrast ``test`` and, where they were made, ``permutation`` and ``fwe``.
     versions : dict
@@ -283,7 +289,8 @@ def methods_text(model, preparation, tests, versions, joint=None):
     paragraphs = [
         f'{model["NumberOfMaps"]} maps were {smoothed} and analysed in '
         f'{model["NumberOfVoxelsFitted"]:,} voxels ({_MASKS[preparation["mask_method"]]}) with '
-        f'{describe_estimator(model)}. {missing}'
+        f'{describe_estimator(model)}.'
+        f'{describe_covariates(model, preparation.get("covariate_fwhm_mm", 0.0))} {missing}'
     ]
     for entry in tests:
         paragraphs.append(_test_text(entry))
@@ -360,6 +367,8 @@ def _test_text(entry):
             'https://doi.org/10.1016/j.neuroimage.2014.01.060), with '
             f'{describe_refits(permutation) or _RELABELLED[method]}.'
         )
+        if permutation.get('VoxelwiseCovariates'):
+            text += ' Effect of interest and nuisance were separated at every voxel.'
         if permutation.get('VarianceFWHM'):
             text += (
                 f' The permuted statistic was a pseudo-{test["Statistic"]}, the error variance '

@@ -27,6 +27,7 @@ def render_report(
     provenance,
     heterogeneity=None,
     findings=None,
+    run=None,
 ):
     """Write the report of a group analysis as one self-contained HTML file.
 
@@ -53,6 +54,8 @@ def render_report(
     findings : list of dict, optional
         What checks found, each with ``severity`` ('error', 'warning' or 'note'), ``where``,
         ``problem``, ``advice`` and ``code``; without it the report does not speak of checks.
+    run : RunSection, optional
+        The workflow as it ran.
 
     Returns
     -------
@@ -98,6 +101,8 @@ def render_report(
         methods=methods,
         provenance=provenance,
         findings=findings,
+        run=run,
+        run_table=make_table(run and run.table, 'nodes'),
     )
     with atomic_path(os.path.abspath(out_file)) as partial:
         partial.write_text(content, encoding='utf-8')

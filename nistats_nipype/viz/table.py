@@ -27,6 +27,7 @@ _HEADERS = {
     'n_lost': 'Lost voxels',
     'percent_lost': 'Lost (%)',
     'n_sole_loss': 'Lost by this map alone',
+    'memory_gb': 'memory (GB)',
 }
 
 #: Rows that are shown; the file to download has all.

@@ -1,4 +1,7 @@
-"""Factories of workflows. Building a graph touches no disk, network or environment."""
+"""Factories of workflows. Building a graph touches no disk, network or environment.
+
+:func:`nistats_nipype.workflows.drawing.draw_workflow` draws what they build.
+"""
 
 from .contrast import init_contrast_wf
 from .permutation import init_permutation_wf

@@ -28,6 +28,7 @@ _INPUTS = [
     'losses_file',
     'blocks_file',
     'variance_groups_file',
+    'covariate_files',
 ]
 _MAPS = ['effect_file', 'variance_file', 'stat_file', 'z_file', 'p_file']
 
@@ -52,6 +53,7 @@ def init_contrast_wf(
     tail='none',
     fdr_method='BH',
     variance_fwhm_mm=0.0,
+    covariates=False,
     influence=False,
     out_dir=None,
     omp_nthreads=1,
@@ -76,7 +78,7 @@ def init_contrast_wf(
         :func:`nistats_nipype.designs.contrasts.parse_contrast`.
     n_perm : int, default 10000
         Relabellings drawn beside the observed one; 0 leaves permutation inference out.
-    n_chunks, seed, errors, method, variance_fwhm_mm, omp_nthreads
+    n_chunks, seed, errors, method, variance_fwhm_mm, covariates, omp_nthreads
         See :func:`~nistats_nipype.workflows.init_permutation_wf`.
     sidedness : {'two-sided', 'positive', 'negative'}, default 'two-sided'
         Side of t; F has one side.
@@ -120,6 +122,8 @@ def init_contrast_wf(
         Exchangeability blocks in PALM's format; optional.
     variance_groups_file
         Variance groups, those of the fit; optional.
+    covariate_files
+        Packed voxelwise covariates, those of the fit, for ``covariates=True``.
 
     Outputs
     -------
@@ -213,6 +217,7 @@ def init_contrast_wf(
             'missing': missing,
             'tail': tail,
             'variance_fwhm_mm': variance_fwhm_mm,
+            'covariates': covariates,
             'omp_nthreads': omp_nthreads,
         }
         permutation_wf = init_permutation_wf(
@@ -235,8 +240,19 @@ def init_contrast_wf(
                 **test,
             )
             add_spatial(workflow, spatial_wf, corrections)
+        if covariates:
+            _connect_covariates(workflow)
     if influence:
         add_influence(workflow, contrast_name, sidedness, missing)
     if out_dir is not None:
         add_contrast_sink(workflow, out_dir, fields)
     return workflow
+
+
+def _connect_covariates(workflow):
+    """Give voxelwise covariates to what permutes."""
+    inputnode, field = workflow.get_node('inputnode'), 'covariate_files'
+    for name in ('permutation_wf', 'spatial_wf'):
+        test_wf = workflow.get_node(name)
+        if test_wf is not None:
+            workflow.connect(inputnode, field, test_wf, f'inputnode.{field}')

@@ -1,6 +1,7 @@
 """The contrasts of a second-level workflow."""
 
 from .contrast import init_contrast_wf
+from .covariates import get_design
 from .models import get_fit
 
 
@@ -22,10 +23,10 @@ def add_contrasts(workflow, contrasts, groups, **parameters):
     list of nipype.pipeline.engine.Workflow
         In the order of the contrasts.
     """
-    inputnode, prepare_wf, build_design, list_sections = map(
-        workflow.get_node, ('inputnode', 'prepare_wf', 'build_design', 'list_sections')
+    inputnode, prepare_wf, list_sections = map(
+        workflow.get_node, ('inputnode', 'prepare_wf', 'list_sections')
     )
-    fit = get_fit(workflow)
+    fit, design = get_fit(workflow), get_design(workflow)
     contrast_wfs = []
     for index, (contrast, definition) in enumerate(contrasts.items(), start=1):
         contrast_wf = init_contrast_wf(contrast_name=contrast, definition=definition, **parameters)
@@ -40,9 +41,13 @@ def add_contrasts(workflow, contrasts, groups, **parameters):
             (groups, contrast_wf, [
                 ('variance_groups_file', 'inputnode.variance_groups_file'),
             ]),
-            (build_design, contrast_wf, [('design_file', 'inputnode.design_file')]),
+            (design, contrast_wf, [('design_file', 'inputnode.design_file')]),
             (fit, contrast_wf, [('model_file', 'inputnode.model_file'),
                                 ('metadata_file', 'inputnode.model_metadata_file')]),
             (contrast_wf, list_sections, [('outputnode.section_file', f'in{index}')]),
         ])  # fmt: skip
+        if parameters['covariates']:
+            workflow.connect(
+                prepare_wf, 'outputnode.covariate_files', contrast_wf, 'inputnode.covariate_files'
+            )
     return contrast_wfs

@@ -4,6 +4,7 @@ from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from ..interfaces import CorrectContrasts, SinkJoint
+from .covariates import get_design
 from .nodes import make_node
 
 
@@ -34,7 +35,7 @@ def add_joint(workflow, contrast_wfs, joint, tail, out_dir):
     )
     workflow.connect([
         (list_contrasts, correct, [('out', 'contrast_files')]),
-        (workflow.get_node('build_design'), correct, [('design_file', 'design_file')]),
+        (get_design(workflow), correct, [('design_file', 'design_file')]),
         (workflow.get_node('prepare_wf'), correct, [('outputnode.mask_file', 'mask_file')]),
         (correct, outputnode, list(joint.items())),
         (correct, report, [('metadata_file', 'contrasts_metadata_file')]),

@@ -97,7 +97,7 @@ def check_smoothing(fwhm_mm):
 
 def get_fit(workflow):
     """Give the node that fits the model, whichever it is."""
-    names = ('fit_mixed', 'fit_robust', 'fit_glm')
+    names = ('fit_mixed', 'fit_robust', 'fit_voxelwise', 'fit_glm')
     return next(filter(None, map(workflow.get_node, names)))
 
 

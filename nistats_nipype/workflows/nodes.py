@@ -3,10 +3,11 @@
 from nipype.pipeline import engine as pe
 
 from ..interfaces.memory import MemoryEstimator
+from ..interfaces.usage import measure_memory
 
 
 def make_node(interface, *, name, iterfield=None, n_procs=1):
-    """Make a node that asks for the memory that its interface takes.
+    """Make a node that asks for the memory that its interface takes, and notes what it took.
 
     Parameters
     ----------
@@ -32,6 +33,7 @@ def make_node(interface, *, name, iterfield=None, n_procs=1):
     >>> make_node(Threshold(), name='threshold').ram_estimator.interface
     'Threshold'
     """
+    measure_memory(interface)
     request = {'name': name, 'n_procs': n_procs, 'mem_gb': 1}
     if iterfield is None:
         node = pe.Node(interface, **request)

@@ -35,6 +35,7 @@ def init_permutation_wf(
     tail='none',
     fdr_method='BH',
     variance_fwhm_mm=0.0,
+    covariates=False,
     omp_nthreads=1,
     name='permutation_wf',
 ):
@@ -83,6 +84,9 @@ def init_permutation_wf(
         adaptive procedure of Benjamini, Krieger and Yekutieli at 0.05.
     variance_fwhm_mm : float, default 0.0
         FWHM in mm of the kernel that smooths the error variance, for pseudo-t; 0 for t and F.
+    covariates : bool, default False
+        Whether the design has voxelwise covariates. Uncorrected p are then counted, whatever the
+        ``tail``.
     omp_nthreads : int, default 1
         Threads per job.
     name : str, default 'permutation_wf'
@@ -101,6 +105,9 @@ def init_permutation_wf(
         Exchangeability blocks in PALM's format; optional.
     variance_groups_file
         Variance groups, for v and G in place of t and F; optional.
+    covariate_files
+        Voxelwise covariates, packed, in the order of their columns in the design, for
+        ``covariates=True``.
 
     Outputs
     -------
@@ -126,9 +133,10 @@ def init_permutation_wf(
     >>> sorted(init_permutation_wf(n_chunks=4).list_node_names())
     ['draw_schedule', 'inputnode', 'merge_permutations', 'outputnode', 'permute']
     """
+    permuted = [*_TEST, *(['covariate_files'] if covariates else [])]
     inputnode = pe.Node(
         niu.IdentityInterface(
-            [*_TEST, 'blocks_file', 'variance_groups_file'], mandatory_inputs=False
+            [*permuted, 'blocks_file', 'variance_groups_file'], mandatory_inputs=False
         ),
         name='inputnode',
     )
@@ -163,7 +171,7 @@ def init_permutation_wf(
                                     ('blocks_file', 'blocks_file'),
                                     ('variance_groups_file', 'variance_groups_file')]),
         (draw_schedule, outputnode, _SCHEDULE),
-        (inputnode, permute, [(field, field) for field in _TEST]),
+        (inputnode, permute, [(field, field) for field in permuted]),
         (draw_schedule, permute, [('schedule_file', 'schedule_file')]),
         (inputnode, merge_permutations, [('mask_file', 'mask_file'),
                                          ('design_file', 'design_file'),
@@ -172,7 +180,7 @@ def init_permutation_wf(
         (permute, merge_permutations, [('chunk_file', 'chunk_files')]),
         (merge_permutations, outputnode, [(field, field) for field in _OUTPUTS]),
     ])  # fmt: skip
-    if tail != 'none' and not variance_fwhm_mm:
+    if tail != 'none' and not (variance_fwhm_mm or covariates):
         fit_tails = make_node(FitTails(tail=tail, **test), name='fit_tails', n_procs=omp_nthreads)
         workflow.connect([
             (inputnode, fit_tails, [(field, field) for field in _TEST]),

@@ -18,6 +18,9 @@ def init_prepare_wf(
     min_observations=None,
     zero_is_missing=True,
     variances=False,
+    covariates=(),
+    centred=(),
+    covariate_fwhm_mm=0.0,
     name='prepare_wf',
 ):
     """Build a workflow that masks, smooths and packs the maps of a group.
@@ -46,6 +49,12 @@ def init_prepare_wf(
     variances : bool, default False
         Whether the maps come with maps of their sampling variances. The mask and the coverage
         are then those of both.
+    covariates : list of str, optional
+        Names of voxelwise covariates. A map is then observed where it has values of these, too.
+    centred : list of str, optional
+        Those of them whose mean over the maps is subtracted, voxel by voxel.
+    covariate_fwhm_mm : float, default 0.0
+        FWHM in mm of the kernel that smooths their maps; 0 takes them as they are.
     name : str, default 'prepare_wf'
 
     Inputs
@@ -56,6 +65,8 @@ def init_prepare_wf(
         Mask on the grid of the maps, for ``mask_method='given'``.
     variance_files
         Sampling variances of the maps, in their order, for ``variances=True``.
+    covariate_files
+        For each covariate a list of 3D maps in the order of the maps, or one 4D file.
 
     Outputs
     -------
@@ -63,6 +74,8 @@ def init_prepare_wf(
         Packed observations, N x V float32 (.npy).
     variances_file
         Packed variances, likewise, if there are any.
+    covariate_files
+        Packed covariates, a file for each, if there are any.
     mask_file
         The group mask.
     coverage_file
@@ -85,6 +98,9 @@ def init_prepare_wf(
         check_smoothing(fwhm_mm)
         fields.append('variance_files')
         results.append('variances_file')
+    if covariates:
+        fields.append('covariate_files')
+        results.append('covariate_files')
     inputnode = pe.Node(niu.IdentityInterface(fields, mandatory_inputs=False), name='inputnode')
     outputnode = pe.Node(niu.IdentityInterface(results), name='outputnode')
     compute_mask = make_node(
@@ -116,6 +132,10 @@ def init_prepare_wf(
             (compute_mask, mask_variances, [('mask_file', 'mask_file')]),
             (mask_variances, outputnode, [('observations_file', 'variances_file')]),
         ])  # fmt: skip
+    if covariates:
+        compute_mask.inputs.covariate_names = list(covariates)
+        center = [name in centred for name in covariates]
+        _add_covariates(workflow, center, covariate_fwhm_mm, zero_is_missing)
     if not fwhm_mm:
         workflow.connect(inputnode, 'in_files', apply_mask, 'in_files')
         return workflow
@@ -126,3 +146,34 @@ def init_prepare_wf(
         (smooth, apply_mask, [('out_files', 'in_files')]),
     ])  # fmt: skip
     return workflow
+
+
+def _add_covariates(workflow, center, fwhm_mm, zero_is_missing):
+    """Let maps of voxelwise covariates count for the mask; smooth, centre and pack them."""
+    inputnode, outputnode, compute_mask = map(
+        workflow.get_node, ('inputnode', 'outputnode', 'compute_mask')
+    )
+    pack = make_node(
+        ApplyMask(zero_is_missing=zero_is_missing),
+        iterfield=['in_files', 'center'],
+        name='mask_covariates',
+    )
+    pack.inputs.center = center
+    workflow.connect([
+        (inputnode, compute_mask, [('covariate_files', 'covariate_files')]),
+        (compute_mask, pack, [('mask_file', 'mask_file')]),
+        (pack, outputnode, [('observations_file', 'covariate_files')]),
+    ])  # fmt: skip
+    if not fwhm_mm:
+        workflow.connect(inputnode, 'covariate_files', pack, 'in_files')
+        return
+    smooth = make_node(
+        Smooth(fwhm_mm=fwhm_mm, zero_is_missing=zero_is_missing),
+        iterfield=['in_files'],
+        name='smooth_covariates',
+    )
+    workflow.connect([
+        (inputnode, smooth, [('covariate_files', 'in_files')]),
+        (compute_mask, smooth, [('mask_file', 'mask_file')]),
+        (smooth, pack, [('out_files', 'in_files')]),
+    ])  # fmt: skip

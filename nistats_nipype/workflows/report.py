@@ -4,15 +4,17 @@ from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from ..interfaces import PlotCoverage, PlotDesign, PlotSubjects
+from .covariates import get_design
 from .models import get_fit
 from .nodes import make_node
 
 
 def add_report(workflow, maps, contrast_wfs, subject_threshold):
     """Draw design, subjects and coverage, and hand everything to the report."""
-    inputnode, prepare_wf, design, report = map(
-        workflow.get_node, ('inputnode', 'prepare_wf', 'build_design', 'make_report')
+    inputnode, prepare_wf, report = map(
+        workflow.get_node, ('inputnode', 'prepare_wf', 'make_report')
     )
+    design = get_design(workflow)
     plot_subjects = make_node(PlotSubjects(), name='plot_subjects')
     if subject_threshold is not None:
         plot_subjects.inputs.threshold = subject_threshold

@@ -8,6 +8,7 @@ from nipype.pipeline import engine as pe
 from ..interfaces import DefineVarianceGroups, MakeReport
 from .checks import add_checks, connect_findings
 from .contrasts import add_contrasts
+from .covariates import add_voxelwise, check_covariates
 from .design import make_design_node
 from .influence import check_influence
 from .joint import add_joint, list_joint
@@ -27,6 +28,7 @@ from .report import add_report
 _INPUTS = [
     'in_files',
     'variance_files',
+    'covariate_files',
     'table_file',
     'design_file',
     'bids_model_file',
@@ -52,10 +54,12 @@ def init_second_level_wf(
     contrasts=None,
     formula=None,
     design_from='formula',
+    covariates=(),
     model='ols',
     unmatched='error',
     on_check_error='raise',
     fwhm_mm=8.0,
+    covariate_fwhm_mm=0.0,
     mask_method='intersection',
     min_coverage=1.0,
     min_observations=None,
@@ -108,6 +112,13 @@ def init_second_level_wf(
         variables. Default: the intercept only, a one-sample test.
     design_from : {'formula', 'file', 'bids-model'}, default 'formula'
         Otherwise the design is that of ``design_file``, or of a BIDS Stats Model.
+    covariates : list of str, optional
+        Names of voxelwise covariates: regressors that are maps, given by ``covariate_files``.
+        Each is a term of the formula (``'group + grey'``, or ``'group + center(grey)'``: without
+        the mean of the maps at each voxel), or without a formula stands beside the intercept; of a
+        design file they are the last columns. Contrasts name these terms, in weights they come
+        last. For ``model='ols'``; not with ``unmatched='drop'``,
+        ``missing='per_voxel'``, variance groups, ``influence``, pseudo-t, or another ``method``.
     model : {'ols', 'robust', 'reml', 'dl', 'fixed'}, default 'ols'
         Least squares; robust regression (Huber's M estimator; ``n_perm=0`` only); or, with
         ``variance_files``, mixed effects (restricted maximum likelihood, as FLAME 1, or
@@ -122,6 +133,8 @@ def init_second_level_wf(
         reported.
     fwhm_mm : float, default 8.0
         FWHM of the Gaussian kernel in mm; 0 leaves smoothing out.
+    covariate_fwhm_mm : float, default 0.0
+        The same for the maps of voxelwise covariates, which are taken as they are by default.
     mask_method, min_coverage, min_observations, zero_is_missing
         See :func:`~nistats_nipype.workflows.init_prepare_wf`.
     missing : {'error', 'drop_voxel', 'per_voxel'}, default 'error'
@@ -184,6 +197,9 @@ def init_second_level_wf(
     variance_files
         Their sampling variances, for ``'reml'``, ``'dl'`` and ``'fixed'``; matched to ``in_files``
         by subject, name or table, see :class:`~nistats_nipype.interfaces.MatchMaps`.
+    covariate_files
+        For each of ``covariates`` a list of 3D maps in the order of ``in_files``, on their grid,
+        or one 4D file.
     table_file
         Participants table (TSV), for ``formula`` or a model.
     design_file, bids_model_file
@@ -242,6 +258,20 @@ def init_second_level_wf(
     check_model(model, fwhm_mm=fwhm_mm, n_perm=n_perm, auto_variance_groups=auto_variance_groups)
     if influence:
         check_influence(model, auto_variance_groups)
+    covariates, terms = list(covariates), []
+    if covariates:
+        terms = check_covariates(
+            covariates,
+            formula,
+            model=model,
+            design_from=design_from,
+            unmatched=unmatched,
+            missing=missing,
+            influence=influence,
+            auto_variance_groups=auto_variance_groups,
+            method=method,
+            variance_fwhm_mm=variance_fwhm_mm,
+        )
     out_dir = None if out_dir is None else os.path.abspath(out_dir)
     workflow = pe.Workflow(name=name)
     inputnode = pe.Node(niu.IdentityInterface(_INPUTS, mandatory_inputs=False), name='inputnode')
@@ -256,10 +286,19 @@ def init_second_level_wf(
         min_observations=min_observations,
         zero_is_missing=zero_is_missing,
         variances=takes_variances(model),
+        covariates=covariates,
+        centred=[name for name in covariates if name not in terms],
+        covariate_fwhm_mm=covariate_fwhm_mm,
     )
     build_design, design_fields = make_design_node(formula, design_from)
     report = make_node(
-        MakeReport(title=title, fwhm_mm=fwhm_mm, mask_method=mask_method), name='make_report'
+        MakeReport(
+            title=title,
+            fwhm_mm=fwhm_mm,
+            covariate_fwhm_mm=covariate_fwhm_mm,
+            mask_method=mask_method,
+        ),
+        name='make_report',
     )
     list_sections = pe.Node(niu.Merge(len(contrasts)), name='list_sections')
     workflow.add_nodes([inputnode, outputnode, prepare_wf, report])
@@ -285,19 +324,22 @@ def init_second_level_wf(
         missing=missing,
     )
     policy = {'missing': missing, 'zero_is_missing': zero_is_missing}
-    fit_glm = add_fit(workflow, model, omp_nthreads, **policy)
+    if covariates:
+        fit = add_voxelwise(workflow, build_design, covariates, terms, **policy)
+    else:
+        fit = add_fit(workflow, model, omp_nthreads, **policy)
     workflow.connect([
         (maps, prepare_wf, [('in_files', 'inputnode.in_files')]),
         (inputnode, prepare_wf, [('mask_file', 'inputnode.mask_file')]),
         (maps, build_design, [('in_files', 'in_files')]),
         (inputnode, build_design, [(field, field) for field in design_fields]),
-        (prepare_wf, fit_glm, [('outputnode.observations_file', 'in_files'),
-                               ('outputnode.mask_file', 'mask_file')]),
-        (build_design, fit_glm, [('design_file', 'design_file')]),
+        (prepare_wf, fit, [('outputnode.observations_file', 'in_files'),
+                           ('outputnode.mask_file', 'mask_file')]),
+        (build_design, fit, [('design_file', 'design_file')]),
         (prepare_wf, outputnode, [(f'outputnode.{field}', field) for field in _PREPARED]),
-        (build_design, outputnode, [('design_file', 'design_file')]),
-        (fit_glm, outputnode, [('model_file', 'model_file'),
-                               ('n_file', 'n_file')]),
+        (fit if covariates else build_design, outputnode, [('design_file', 'design_file')]),
+        (fit, outputnode, [('model_file', 'model_file'),
+                           ('n_file', 'n_file')]),
         (list_sections, report, [('out', 'section_files')]),
         (list_sections, outputnode, [('out', 'section_files')]),
         (report, outputnode, [('report_file', 'report_file')]),
@@ -306,8 +348,8 @@ def init_second_level_wf(
     if auto_variance_groups:
         groups = make_node(DefineVarianceGroups(), name='define_variance_groups')
         workflow.connect(inputnode, 'blocks_file', groups, 'blocks_file')
-    if model == 'ols':
-        workflow.connect(groups, 'variance_groups_file', fit_glm, 'variance_groups_file')
+    if model == 'ols' and not covariates:
+        workflow.connect(groups, 'variance_groups_file', fit, 'variance_groups_file')
     contrast_wfs = add_contrasts(
         workflow,
         contrasts,
@@ -318,6 +360,7 @@ def init_second_level_wf(
         errors=errors,
         method=method,
         variance_fwhm_mm=variance_fwhm_mm,
+        covariates=bool(covariates),
         sidedness=sidedness,
         missing=missing,
         alpha_uncorrected=alpha_uncorrected,

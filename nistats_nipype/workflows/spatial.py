@@ -34,6 +34,7 @@ def init_spatial_wf(
     zero_is_missing=True,
     tail='none',
     variance_fwhm_mm=0.0,
+    covariates=False,
     omp_nthreads=1,
     name='spatial_wf',
 ):
@@ -58,13 +59,13 @@ def init_spatial_wf(
         Whether to compute TFCE (E = 0.5, H = 2).
     connectivity : {26, 18, 6}, default 26
         Neighbours of a voxel.
-    n_chunks, sidedness, missing, zero_is_missing, tail, variance_fwhm_mm, omp_nthreads
+    n_chunks, sidedness, missing, zero_is_missing, tail, variance_fwhm_mm, covariates, omp_nthreads
         See :func:`~nistats_nipype.workflows.init_permutation_wf`; the tail is for mass and TFCE.
     name : str, default 'spatial_wf'
 
     Inputs
     ------
-    in_files, mask_file, design_file, contrast_file
+    in_files, mask_file, design_file, contrast_file, covariate_files
         As for :func:`~nistats_nipype.workflows.init_permutation_wf`.
     schedule_file, schedule_metadata_file
         Relabellings, and how they were drawn.
@@ -90,7 +91,8 @@ def init_spatial_wf(
     fields = ['null_file', 'extremes_file', 'metadata_file']
     fields += CLUSTER_OUTPUTS if cluster_forming_z is not None else []
     fields += TFCE_OUTPUTS if tfce else []
-    inputnode = pe.Node(niu.IdentityInterface(_INPUTS), name='inputnode')
+    beside = ['covariate_files'] if covariates else []
+    inputnode = pe.Node(niu.IdentityInterface([*_INPUTS, *beside]), name='inputnode')
     outputnode = pe.Node(niu.IdentityInterface(fields), name='outputnode')
     permute_spatial = make_node(
         PermuteSpatial(
@@ -114,7 +116,9 @@ def init_spatial_wf(
     shared = ['mask_file', 'design_file', 'contrast_file']
     workflow = pe.Workflow(name=name)
     workflow.connect([
-        (inputnode, permute_spatial, [(f, f) for f in ['in_files', 'schedule_file', *shared]]),
+        (inputnode, permute_spatial, [
+            (f, f) for f in ['in_files', 'schedule_file', *shared, *beside]
+        ]),
         (inputnode, merge_spatial, [(f, f) for f in ['schedule_metadata_file', *shared]]),
         (permute_spatial, merge_spatial, [('chunk_file', 'chunk_files')]),
         (merge_spatial, outputnode, [(field, field) for field in fields]),

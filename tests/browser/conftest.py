@@ -39,7 +39,6 @@ def report(tmp_path_factory):
         out_dir=folder / 'results',
     )
     workflow.base_dir = str(folder / 'work')
-    workflow.config['execution'] = {'create_report': 'false'}
     workflow.inputs.inputnode.in_files = group.effect_files
     workflow.inputs.inputnode.table_file = group.participants_file
     workflow.run()

@@ -154,6 +154,7 @@ def test_no_barriers(open_report, open_viewer, scheme):
         'axe_playwright_python.sync_playwright', reason="pip install '.[browser]'"
     ).Axe()
     page = open_report(scheme=scheme)
+    page.locator('#run summary').click()
     frame = open_viewer(page)
     for each in (page, frame):
         violations = axe.run(each, options={'iframes': False}).response['violations']
@@ -176,6 +177,29 @@ def test_scheme_is_the_systems_and_can_be_changed(open_report, scheme):
     assert (luminance_of(page) > 128) == (scheme == 'dark')
     page.get_by_role('button', name=f'{scheme.title()} colours').click()
     assert (luminance_of(page) > 128) == (scheme == 'light')
+
+
+@pytest.mark.parametrize('scheme', ['light', 'dark'])
+def test_graph_of_the_run(open_report, scheme):
+    """Words fit into their boxes, and the colours are those of the page."""
+    page = open_report(scheme=scheme)
+    assert not page.locator('#run svg').is_visible()
+    page.locator('#run summary').focus()
+    page.keyboard.press('Enter')
+    page.locator('#run svg').wait_for()
+    spare = page.evaluate("""() => [...document.querySelectorAll('#run .node')].flatMap(node => {
+        const box = [...node.querySelectorAll('rect')].at(-1).getBBox();
+        return [...node.querySelectorAll('text')].map(text => {
+            const words = text.getBBox();
+            return Math.min(words.x - box.x, box.x + box.width - words.x - words.width,
+                            words.y - box.y, box.y + box.height - words.y - words.height);
+        });
+    })""")
+    assert len(spare) > 60
+    assert min(spare) > 0
+    paper, ink = page.evaluate("""() => ['.paper', 'text'].map(name => Math.max(
+        ...getComputedStyle(document.querySelector(`#run ${name}`)).fill.match(/\\d+/g)))""")
+    assert (paper > ink) == (scheme == 'light')
 
 
 def test_contents_lead_to_the_sections(open_report):

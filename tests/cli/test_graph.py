@@ -8,6 +8,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from nipype.interfaces import utility as niu
+from nipype.pipeline import engine as pe
 
 from nistats_nipype.cli import graph
 from nistats_nipype.cli.main import main
@@ -65,7 +67,7 @@ def test_a_command_is_drawn_without_its_files(tmp_path):
 @pytest.mark.parametrize('name', ['graph.jpg', 'graph'])
 def test_other_extensions_are_refused(tmp_path, capsys, name):
     assert draw(tmp_path / name) == 2
-    assert '.svg, .png, .pdf, .dot' in capsys.readouterr().err
+    assert '.svg, .mmd, .md, .png, .pdf, .dot' in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -80,14 +82,87 @@ def test_a_formula_without_contrast_is_refused_as_in_run(tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_graphviz_the_ways_out_are_named(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(graph.shutil, 'which', lambda _: None)
+@pytest.fixture
+def without_graphviz(monkeypatch, tmp_path):
+    empty = tmp_path / 'bin'
+    empty.mkdir()
+    monkeypatch.setenv('PATH', str(empty))
     monkeypatch.setitem(sys.modules, 'pygraphviz', None)
-    assert draw(tmp_path / 'g.svg') == 2
+
+
+@pytest.mark.parametrize('level', LEVELS)
+def test_without_graphviz_there_is_a_picture(tmp_path, without_graphviz, level):
+    out_file = tmp_path / 'graph.svg'
+    assert draw(out_file, '--graph2use', level, *CONTRASTS) == 0
+    root = ElementTree.parse(out_file).getroot()
+    keys = {each.get('data-node') for each in root.iter()} - {None}
+    inner = 'contrast_age_wf.compute_contrast'
+    assert ({'make_report', 'contrast_age_wf'} if level == 'orig' else {inner}) <= keys
+    again = tmp_path / 'again.svg'
+    assert draw(again, '--graph2use', level, *CONTRASTS) == 0
+    assert again.read_bytes() == out_file.read_bytes()
+
+
+@pytest.mark.parametrize('extension', ['.png', '.pdf'])
+def test_without_graphviz_the_ways_out_are_named(tmp_path, capsys, without_graphviz, extension):
+    assert draw(tmp_path / f'g{extension}') == 2
     message = capsys.readouterr().err
+    assert 'Write a .svg file' in message
     assert 'nistats_nipype[graph]' in message
-    assert '.dot' in message
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ['bin']
+
+
+def test_mermaid(tmp_path):
+    assert draw(tmp_path / 'g.mmd', *CONTRASTS) == 0
+    text = (tmp_path / 'g.mmd').read_text()
+    assert '["contrast_age_wf"]' in text
+    assert '["fit_glm<br>FitGLM"]' in text
+    assert draw(tmp_path / 'g.md', *CONTRASTS) == 0
+    assert (tmp_path / 'g.md').read_text() == f'```mermaid\n{text}```\n'
+
+
+@pytest.fixture
+def work_dir(tmp_path):
+    """The work folder of two nodes of which the second has failed."""
+    workflow = pe.Workflow('small_wf', base_dir=str(tmp_path / 'work'))
+    first = pe.Node(niu.Function(function=keep, output_names=['out']), name='first')
+    first.inputs.trait_set(value=1, fails=False)
+    second = pe.Node(niu.Function(function=keep, output_names=['out']), name='second')
+    second.inputs.fails = True
+    workflow.connect(first, 'out', second, 'value')
+    workflow.config['execution'] = {'crashdump_dir': str(tmp_path / 'crash')}
+    with pytest.raises(RuntimeError):
+        workflow.run('Linear')
+    return tmp_path / 'work'
+
+
+def keep(value, fails):
+    if fails:
+        raise RuntimeError('as was asked for')
+    return value
+
+
+def test_what_became_of_a_run(tmp_path, capsys, work_dir):
+    for folder in (work_dir, work_dir / 'small_wf'):
+        assert draw(tmp_path / 'run.svg', '--of-run', str(folder)) == 0
+        assert capsys.readouterr().out == f'{tmp_path / "run.svg"}\n'
+        root = ElementTree.parse(tmp_path / 'run.svg').getroot()
+        classes = {each.get('data-node'): each.get('class') for each in root.iter()}
+        assert classes['first'] == 'node node done'
+        assert classes['second'] == 'node node failed'
+    assert draw(tmp_path / 'run.mmd', '--of-run', str(work_dir)) == 0
+    assert ':::failed' in (tmp_path / 'run.mmd').read_text()
+
+
+def test_runs_that_cannot_be_drawn(tmp_path, capsys, work_dir):
+    assert draw(tmp_path / 'run.png', '--of-run', str(work_dir)) == 2
+    assert '.svg, .mmd, .md\n' in capsys.readouterr().err
+    assert draw(tmp_path / 'run.svg', '--of-run', str(tmp_path / 'none')) == 2
+    assert f'no record of a run in {tmp_path / "none"}' in capsys.readouterr().err
+    shutil.copytree(work_dir / 'small_wf', work_dir / 'other_wf')
+    assert draw(tmp_path / 'run.svg', '--of-run', str(work_dir)) == 2
+    assert 'other_wf, small_wf' in capsys.readouterr().err
+    assert not (tmp_path / 'run.svg').exists()
 
 
 def test_the_wheel_draws_where_the_program_is_missing(tmp_path, monkeypatch):

@@ -39,6 +39,7 @@ def _write_table(study):
                 f'first_level/sub-{n:02d}_stat-effect_statmap.nii.gz'
                 for n in range(1, N_SUBJECTS + 1)
             ],
+            'gm_file': [f'sub-{n:02d}_gm.nii.gz' for n in range(1, N_SUBJECTS + 1)],
             'variance_file': [
                 f'first_level/sub-{n:02d}_stat-variance_statmap.nii.gz'
                 for n in range(1, N_SUBJECTS + 1)

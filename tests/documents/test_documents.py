@@ -40,7 +40,7 @@ def commands_of(name):
     import shlex
 
     text = (ROOT / name).read_text().replace('\\\n', ' ')
-    lines = re.findall(r'^    .*?nistats-nipype (.*)$', text, re.MULTILINE)
+    lines = re.findall(r'^    (?:\S.*/|\$ )?nistats-nipype (.*)$', text, re.MULTILINE)
     return [shlex.split(line) for line in lines]
 
 
@@ -51,6 +51,6 @@ def test_commands_of_the_documents_are_understood():
     from nistats_nipype.cli.parser import get_parser
 
     commands = [command for name in ('README.rst', *GUIDES) for command in commands_of(name)]
-    assert {command[0] for command in commands} == {'demo', 'design', 'run', 'check'}
+    assert {command[0] for command in commands} == {'demo', 'design', 'run', 'check', 'graph'}
     for command in commands:
         assert get_parser().parse_args(command).command == command[0]

@@ -51,6 +51,27 @@ def test_a_map_is_observed_where_it_has_a_variance(group, write_map, affine):
         compute_mask(paths, variance_files=files[1:])
 
 
+def test_a_map_is_observed_where_it_has_its_covariates(group, write_map):
+    paths, observed = group[0], group[1]
+    maps = np.ones((2, 10, *SHAPE), dtype=np.float32)
+    maps[0, 3, 2, :2], maps[1, 4, 2, 1:] = np.nan, 0.0
+    files = {
+        name: [write_map(data) for data in each]
+        for name, each in zip(('grey', 'thick'), maps, strict=True)
+    }
+    result = compute_mask(paths, covariate_files=files)
+    both = observed & (maps > 0).all(axis=0)
+    np.testing.assert_array_equal(result.coverage, both.sum(axis=0))
+    np.testing.assert_array_equal(result.mask, both.all(axis=0))
+    for name in files:
+        assert result.losses[f'{name}_file'].tolist() == files[name]
+    with pytest.raises(InputError, match='not one map of thick for every map'):
+        compute_mask(paths, covariate_files={**files, 'thick': files['thick'][:-1]})
+    empty = write_map(np.zeros(SHAPE, dtype=np.float32))
+    with pytest.raises(MissingDataError, match='in the maps or in their grey and thick'):
+        compute_mask(paths, covariate_files={**files, 'thick': [empty, *files['thick'][1:]]})
+
+
 def test_intersection_and_coverage_count_as_numpy_does(group):
     paths, observed, _ = group
     result = compute_mask(paths)

@@ -78,6 +78,19 @@ def test_missing_values_are_nan(tmp_path, write_map, maps, mask, mask_file):
     np.testing.assert_array_equal(again.values, values)
 
 
+def test_centred_maps_have_no_mean_where_they_are_observed(
+    tmp_path, write_map, maps, mask, mask_file
+):
+    data = np.array(maps, dtype=np.float32) + 5
+    where = tuple(np.argwhere(mask)[0])
+    data[(1, *where)] = np.nan
+    paths = [write_map(each) for each in data]
+    found = np.load(pack(paths, mask_file, tmp_path / 'centred.npy', center=True))
+    values = data[:, mask].astype(np.float64)
+    np.testing.assert_allclose(found, values - np.nanmean(values, axis=0), atol=1e-5)
+    assert np.isnan(found[1, 0])
+
+
 def test_packed_maps_are_not_read_at_once(tmp_path, write_map, maps, mask_file):
     path = pack([write_map(data) for data in maps], mask_file, tmp_path / 'maps.npy')
     values = load_observations(path, mask_file).values

@@ -173,3 +173,20 @@ def test_designs_that_are_refused(refuse, group, built, new_folder):
     both = ReadDesign(in_files=group.in_files, design_file=built.design_file)
     both.inputs.bids_model_file = shutil.copy(group.table_file, new_folder('m') / 'm.json')
     refuse(both, InputError, 'not clear which design')
+
+
+def test_contrasts_wait_for_voxelwise_covariates(group, refuse, run, read_json, tmp_path):
+    design = pd.DataFrame({'mean': 1.0, 'grey': np.zeros(12)})
+    design.to_csv(tmp_path / 'design.tsv', sep='\t', index=False)
+    np.savetxt(tmp_path / 'design.con', [[0, 1]])
+    asked = {
+        'in_files': group.in_files,
+        'design_file': str(tmp_path / 'design.tsv'),
+        'covariate_names': ['grey'],
+    }
+    found = run(ReadDesign(**asked))
+    assert list(pd.read_csv(found.design_file, sep='\t')) == ['mean']
+    terms = read_json(found.metadata_file)['Terms']
+    assert terms['grey']['Columns'] == ['grey[voxelwise]']
+    con = ReadDesign(con_file=str(tmp_path / 'design.con'), **asked)
+    refuse(con, InputError, 'before the voxelwise covariates')

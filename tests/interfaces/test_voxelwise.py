@@ -211,9 +211,9 @@ def test_what_is_wrong_is_said(group, density, fit, refuse, run):
     )
     refuse(FitVoxelwise(covariate_files=[density[0][1:]], **inputs), DesignError, '11 maps')
     refuse(
-        DefineContrast(design_file=fit()['design_file'], name='x', definition='grey_matter'),
+        DefineContrast(design_file=fit()['design_file'], name='x', definition='gray_matter'),
         ContrastError,
-        NAME,
+        'Did you mean grey_matter?',
     )
 
 

@@ -7,6 +7,7 @@ import re
 import shutil
 import socket
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from nipype import config
@@ -14,8 +15,9 @@ from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from nistats_nipype import workflows
-from nistats_nipype.exceptions import ContrastError
+from nistats_nipype.exceptions import ContrastError, InputError
 from nistats_nipype.workflows import (
+    drawing,
     init_contrast_wf,
     init_permutation_wf,
     init_prepare_wf,
@@ -56,6 +58,17 @@ FACTORIES = {
     ),
     'second level, least squares of matched maps': lambda: init_second_level_wf(
         unmatched='drop', formula='age', contrasts={'age': 'age'}
+    ),
+    'second level, voxelwise covariates': lambda: init_second_level_wf(
+        formula='age + center(grey) + thick',
+        covariates=['grey', 'thick'],
+        covariate_fwhm_mm=4.0,
+        contrasts={'age': 'age', 'grey': 'center(grey)'},
+        correct_contrasts=True,
+        cluster_forming_z=3.1,
+        tfce=True,
+        tail='gpd',
+        out_dir='/nowhere/results',
     ),
     'spatial': lambda: init_spatial_wf(cluster_forming_z=3.1, tfce=True, n_chunks=2),
     'contrast with clusters and TFCE': lambda: init_contrast_wf(
@@ -119,6 +132,75 @@ def test_graphs_are_drawn(name, graph2use, tmp_path):
             last = [each for each in workflow.list_node_names() if 'put' not in each]
             for node in last:
                 assert node.rsplit('.', 1)[-1] in text
+
+
+def read_dot(text):
+    """Names of nodes and pairs of names, from what nipype writes for Graphviz."""
+    name = r'("[^"]*"|\w+)'
+    nodes = re.findall(rf'^\s*{name}(?:\[label=.*\])?;$', text, re.MULTILINE)
+    return set(nodes), set(re.findall(rf'^\s*{name} -> {name};$', text, re.MULTILINE))
+
+
+@pytest.mark.parametrize('graph2use', drawing.LEVELS)
+@pytest.mark.parametrize('name', FACTORIES)
+def test_our_pictures_show_what_nipype_draws(name, graph2use, tmp_path):
+    workflow = FACTORIES[name]()
+    before = workflow.list_node_names()
+    graph = drawing.describe_workflow(workflow, graph2use)
+    assert workflow.list_node_names() == before
+    dot_file = workflow.write_graph(str(tmp_path / 'graph.dot'), graph2use, 'dot')
+    nodes, edges = read_dot(Path(dot_file).read_text())
+    keys = [node.key for node in graph.nodes]
+    assert len(set(keys)) == len(keys)
+    assert len(set(graph.edges)) == len(graph.edges)
+    if graph2use in ('hierarchical', 'colored'):
+        names = {f'{workflow.name}_{key.replace(".", "_")}': key for key in keys}
+    else:
+        # "a (b (module)" is the node b of the workflow a; a workflow has its name alone.
+        words = {node: re.findall(r'\w+', node) for node in nodes}
+        names = {node: '.'.join(each[:-1] or each) for node, each in words.items()}
+    assert {names[node] for node in nodes} == set(keys)
+    assert {(names[source], names[target]) for source, target in edges} == set(graph.edges)
+    order = {key: index for index, key in enumerate(keys)}
+    assert all(order[source] < order[target] for source, target in graph.edges)
+    path = drawing.draw_workflow(workflow, tmp_path / 'graph.svg', graph2use=graph2use)
+    root = ElementTree.parse(path).getroot()
+    assert [each.get('data-node') for each in root.iter() if 'data-node' in each.attrib] == keys
+
+
+def test_iterables_and_parts_of_workflows():
+    """Each value of an iterable is a node that is executed; names begin at what is drawn."""
+    part, whole = pe.Workflow('part_wf'), pe.Workflow('whole_wf')
+    source = pe.Node(niu.IdentityInterface(['value']), name='source')
+    source.iterables = ('value', ['a', 'b'])
+    first, second = (pe.MapNode(niu.Rename(), ['in_file'], name) for name in ('first', 'second'))
+    part.connect(first, 'out_file', second, 'in_file')
+    whole.connect(source, 'value', part, 'first.in_file')
+    executed = drawing.describe_workflow(whole, 'exec')
+    assert len(executed.nodes) == 4
+    assert len(executed.edges) == 2
+    assert {node.label for node in executed.nodes} == {'first', 'second'}
+    assert {node.note for node in executed.nodes} == {'part_wf, value_a', 'part_wf, value_b'}
+    assert {node.kind for node in executed.nodes} == {'map'}
+    orig = drawing.describe_workflow(whole, 'orig')
+    assert [(node.key, node.kind, node.detail) for node in orig.nodes] == [
+        ('source', 'identity', 'IdentityInterface'),
+        ('part_wf', 'workflow', '2 nodes'),
+    ]
+    for level in drawing.LEVELS:
+        assert [node.key for node in drawing.describe_workflow(part, level).nodes] == [
+            'first',
+            'second',
+        ]
+    assert drawing.describe_workflow(whole).nodes[-1].groups == ('part_wf',)
+
+
+def test_what_cannot_be_drawn(tmp_path):
+    with pytest.raises(InputError, match='orig, flat'):
+        drawing.to_mermaid(init_prepare_wf(), graph2use='all')
+    with pytest.raises(InputError, match=r'\.svg, \.mmd, \.md'):
+        drawing.draw_workflow(init_prepare_wf(), tmp_path / 'graph.png')
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize('name', FACTORIES)
