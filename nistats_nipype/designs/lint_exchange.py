@@ -90,7 +90,7 @@ def check_relabellings(design, contrasts, request, blocks=None, groups=None):
     request : Request
         What is asked of the permutations.
     blocks : ndarray of shape (N, L), optional
-        Exchangeability blocks that :func:`check_blocks_file` has passed.
+        Exchangeability blocks that :func:`read_blocks` has passed.
     groups : ndarray of shape (N,), optional
         Variance groups.
 
