@@ -25,11 +25,14 @@ class Figure(NamedTuple):
         Shown under the image.
     alt : str
         What the image shows, for those who cannot see it.
+    heading : str, optional
+        Of the topic; figures of a contrast that follow each other share theirs.
     """
 
     path: str | os.PathLike
     caption: str
     alt: str
+    heading: str = ''
 
 
 class ContrastSection(NamedTuple):
@@ -57,7 +60,7 @@ class ContrastSection(NamedTuple):
     answer : list of KeyFigure, optional
         The answer in numbers.
     viewer : path-like, optional
-        Page that shows the map, as from :func:`nistats_nipype.viz.view_img`.
+        Page that shows the map, as from :func:`~nistats_nipype.viz.viewer.view_img`.
     """
 
     name: str
