@@ -1,17 +1,23 @@
 """Checks of the values of the maps: which of them stand apart from the group."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from ..images.sampling import N_POINTS, sample_maps
 from ..images.volumes import count_volumes
-from ..stats.diagnostics import outlier_limit, score_maps, summarize_maps, variance_ratio
+from ..stats.diagnostics import (
+    COVERAGE_MARGIN,
+    MapSummary,
+    outlier_limit,
+    score_maps,
+    summarize_maps,
+    variance_ratio,
+)
 from .findings import Finding, sort_findings
 from .tables import subject_label
 
-#: Share of the points, below that of the median map, that a map may lack without a word.
-_COVERAGE = 0.1
 #: Correlation from which two maps are one.
 _SAME = 0.9999
 #: Ratio of the variances of groups that is told of.
@@ -21,6 +27,22 @@ _GROUP_SIZE = 5
 #: Values of all maps together that are looked at, so that large groups take no more memory.
 _MOST_VALUES = 4_000_000
 _LOOK = 'Look at this map beside the others'
+
+
+class Look(NamedTuple):
+    """What is known of the maps of a group from some of their voxels.
+
+    Attributes
+    ----------
+    names : list of N str
+    values : ndarray of shape (N, S), float32
+        NaN where a value is missing.
+    summary : MapSummary
+    """
+
+    names: list
+    values: np.ndarray
+    summary: MapSummary
 
 
 def lint_maps(in_files, *, mask_file=None, zero_is_missing=True, losses=None, groups=None):
@@ -65,15 +87,39 @@ def lint_maps(in_files, *, mask_file=None, zero_is_missing=True, losses=None, gr
     group are alike: one of noise was found in a quarter of the groups of 8, and in two thirds of
     those of 40.
     """
+    look = look_at_maps(
+        in_files, mask_file=mask_file, zero_is_missing=zero_is_missing, losses=losses
+    )
+    return lint_look(look, groups)
+
+
+def look_at_maps(in_files, *, mask_file=None, zero_is_missing=True, losses=None):
+    """Read some voxels of the maps of a group, and measure them; see :func:`lint_maps`.
+
+    Returns
+    -------
+    Look
+    """
     n_points = min(N_POINTS, _MOST_VALUES // count_volumes(in_files))
     names, values = sample_maps(
         in_files, n_points=n_points, mask_file=mask_file, zero_is_missing=zero_is_missing
     )
-    names = _short(names)
     summary = summarize_maps(values)
     if losses is not None:
         candidates = losses['n_observed'] + losses['n_lost']
         summary = summary._replace(coverage=(losses['n_observed'] / candidates).to_numpy())
+    return Look(_short(names), values, summary)
+
+
+def lint_look(look, groups=None):
+    """Find maps that stand apart from the others, of what :func:`look_at_maps` has read.
+
+    Returns
+    -------
+    list of Finding
+        Errors first.
+    """
+    names, values, summary = look
     findings = _find_flat(names, summary) + _find_twins(names, values)
     if len(names) >= 5:
         flat = {each.where for each in findings if each.code == 'flat-map'}
@@ -179,7 +225,7 @@ def find_outliers(names, summary):
             'mean': abs(score['mean']),
             'coverage': -score['coverage'],
         }
-        if middle['coverage'] - mine['coverage'] < _COVERAGE:
+        if middle['coverage'] - mine['coverage'] < COVERAGE_MARGIN:
             beyond['coverage'] = 0.0
         worst = max(beyond, key=lambda key: np.nan_to_num(beyond[key] / limits[key]))
         # The scale of a map is that of its mean, too.

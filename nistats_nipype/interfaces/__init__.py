@@ -18,7 +18,9 @@ from .plot import (
     PlotNull,
     PlotStatMap,
     PlotSubjects,
+    PlotSurface,
 )
+from .plot_values import PlotEffectSize, PlotOutliers, PlotPeaks
 from .prepare import ApplyMask, AverageMaps, ComputeMask, Smooth
 from .report import MakeReport, SummarizeContrast
 from .robust import FitRobust
@@ -63,11 +65,15 @@ __all__ = [
     'PermuteSpatial',
     'PlotCoverage',
     'PlotDesign',
+    'PlotEffectSize',
     'PlotGlassBrain',
     'PlotInfluence',
     'PlotNull',
+    'PlotOutliers',
+    'PlotPeaks',
     'PlotStatMap',
     'PlotSubjects',
+    'PlotSurface',
     'ReadDesign',
     'SelectMaps',
     'SimulateGroup',

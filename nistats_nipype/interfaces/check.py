@@ -51,6 +51,7 @@ class _CheckDesignInputSpec(BaseInterfaceInputSpec):
         'order of the maps, or one 4D file; their values are not read',
     )
     n_perm = traits.Int(10000, usedefault=True, desc='relabellings; 0 for none')
+    model = traits.Str('ols', usedefault=True, desc='model that is permuted')
     errors = traits.Str('auto', usedefault=True, desc='assumption about the errors')
     method = traits.Str('freedman-lane', usedefault=True, desc='what is relabelled')
     sidedness = traits.Enum(
@@ -133,6 +134,7 @@ class CheckDesign(SimpleInterface):
             },
             request=Request(
                 n_perm=inputs['n_perm'],
+                model=inputs['model'],
                 errors=inputs['errors'],
                 method=inputs['method'],
                 sidedness=inputs['sidedness'],
@@ -176,6 +178,14 @@ class _CheckMapsInputSpec(BaseInterfaceInputSpec):
     )
 
 
+class _CheckMapsOutputSpec(_FindingsOutputSpec):
+    summary_file = File(
+        exists=True,
+        desc='a row for each map (TSV): mean and standard deviation in the units of the maps, '
+        'coverage as a share, correlation with the mean of the others',
+    )
+
+
 class CheckMaps(SimpleInterface):
     """Check which maps stand apart from their group: by mean, spread, coverage, and pattern.
 
@@ -186,12 +196,14 @@ class CheckMaps(SimpleInterface):
     """
 
     input_spec = _CheckMapsInputSpec
-    output_spec = _FindingsOutputSpec
+    output_spec = _CheckMapsOutputSpec
 
     def _run_interface(self, runtime):
+        import pandas as pd
+
         from ..designs.findings import from_table, require_sound, sort_findings
-        from ..designs.lint_maps import groups_of_design, lint_maps
-        from ..images.files import load_table
+        from ..designs.lint_maps import groups_of_design, lint_look, look_at_maps
+        from ..images.files import load_table, save_table
 
         inputs = self.inputs
         mask, earlier = inputs.mask_file, inputs.design_findings_file
@@ -200,14 +212,16 @@ class CheckMaps(SimpleInterface):
         groups = None
         if isdefined(inputs.design_file) and not isdefined(inputs.variance_groups_file):
             groups = groups_of_design(load_design(inputs.design_file))
-        found = lint_maps(
+        look = look_at_maps(
             inputs.in_files,
             mask_file=mask if isdefined(mask) else None,
             zero_is_missing=inputs.zero_is_missing,
             losses=losses,
-            groups=groups,
         )
+        found = lint_look(look, groups)
         if inputs.on_error == 'raise':
             require_sound(found)
         self._results = _save(sort_findings(findings + found), runtime.cwd)
+        table = pd.DataFrame({'map': look.names, **look.summary._asdict()})
+        self._results['summary_file'] = save_table(table, Path(runtime.cwd) / 'summary.tsv')
         return runtime

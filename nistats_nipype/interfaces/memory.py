@@ -44,6 +44,10 @@ _NEEDS = {
     'PlotCoverage': (330, 20),
     'PlotDesign': (140, 0),
     'PlotNull': (140, 0),
+    'PlotSurface': (250, 20),
+    'PlotOutliers': (140, 0),
+    'PlotEffectSize': (250, 60),
+    'PlotPeaks': (200, 20),
     'MakeReport': (200, 0),
 }
 #: Bytes for each point of the mask: whole maps, neighbours, and room to sort for each thread.
@@ -136,7 +140,11 @@ def _gather(values):
     from ..images.packed import PackedMaps
     from ..images.volumes import count_volumes
 
-    maps = [os.fspath(path) for path in values.get('in_files', ())]
+    maps = values.get('in_files', ())
+    if maps and isinstance(maps[0], list):  # of a MapNode: each of its nodes has one of the lists
+        maps = maps[0]
+        values = {**values, 'in_files': maps}
+    maps = [os.fspath(path) for path in maps]
     paths = list(_paths(values))
     n_loaded = sum(os.path.getsize(path) for path in paths if path.endswith('.npz'))
     n_observations = n_points = n_voxels = 0

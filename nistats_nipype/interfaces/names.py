@@ -112,6 +112,9 @@ CONTRAST_ITEMS = {
         'Peak, effect and statistic without each of the maps',
         ('contrast', 'influence'),
     ),
+    'peaks_file': Item(
+        'peaks', 'Values of the maps at the strongest peaks', ('contrast', 'peaks')
+    ),
     'summary_file': Item('summary', 'The answer in a sentence', None),
     'tfce_file': Item('stat-tfce_statmap', 'TFCE, without a sign', _SPATIAL),
     'tfce_p_uncorrected_file': Item(

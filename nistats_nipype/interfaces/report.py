@@ -1,5 +1,6 @@
 """The report of an analysis."""
 
+import platform
 from pathlib import Path
 
 from nipype.interfaces.base import (
@@ -22,17 +23,8 @@ _PARTS = (
     'permutation',
     'spatial',
     'influence',
+    'peaks',
 )
-_FIGURES = {
-    'fwe_figure_file': 'z where the FWE-corrected p passes',
-    'extent_figure_file': 'z where the FWE-corrected p of the cluster extent passes',
-    'mass_figure_file': 'z where the FWE-corrected p of the cluster mass passes',
-    'tfce_figure_file': 'z where the FWE-corrected p of TFCE passes',
-    'cor_z_figure_file': 'z of the FWE-corrected p (cor_z_score)',
-    'uncorrected_figure_file': 'z at the uncorrected threshold',
-    'slices_figure_file': 'z at the uncorrected threshold, on slices of the template',
-    'influence_figure_file': 'the statistic at the peak without each of the maps',
-}
 
 
 class _SummarizeContrastInputSpec(BaseInterfaceInputSpec):
@@ -51,6 +43,10 @@ class _SummarizeContrastInputSpec(BaseInterfaceInputSpec):
     fwe_figure_file = File(exists=True, desc='z where corrected p passes, on a glass brain')
     cor_z_figure_file = File(exists=True, desc='z of the corrected p, on a glass brain')
     null_figure_file = File(exists=True, desc='null distribution')
+    surface_figure_file = File(exists=True, desc='z at uncorrected p, on the cortex')
+    effect_size_figure_file = File(exists=True, desc='effect against z')
+    peaks_figure_file = File(exists=True, desc='values of the maps at the peaks')
+    peaks_metadata_file = File(exists=True, desc='metadata of the values at the peaks (JSON)')
     influence_figure_file = File(exists=True, desc='the peak without each of the maps')
     influence_metadata_file = File(exists=True, desc='metadata of the influence (JSON)')
     spatial_metadata_file = File(exists=True, desc='metadata of cluster and TFCE inference (JSON)')
@@ -143,6 +139,7 @@ class _MakeReportInputSpec(BaseInterfaceInputSpec):
     )
     design_file = File(exists=True, mandatory=True, desc='design matrix (TSV)')
     losses_file = File(exists=True, mandatory=True, desc='voxels that each map lacks (TSV)')
+    mask_file = File(exists=True, desc='mask of the analysis, for the size of its voxels')
     model_metadata_file = File(exists=True, mandatory=True, desc='metadata of the fit (JSON)')
     contrasts_metadata_file = File(
         exists=True, desc='metadata of the correction over contrasts (JSON)'
@@ -155,6 +152,7 @@ class _MakeReportInputSpec(BaseInterfaceInputSpec):
     i2_figure_file = File(exists=True, desc='figure of the share of heterogeneity')
     design_figure_file = File(exists=True, desc='figure of the design')
     subjects_figure_file = File(exists=True, desc='figure of all subjects')
+    outliers_figure_file = File(exists=True, desc='figure of the maps that stand apart')
     coverage_figure_file = File(exists=True, desc='figure of the coverage')
     fwhm_mm = traits.Float(0.0, usedefault=True, desc='FWHM of the smoothing in mm, for the text')
     covariate_fwhm_mm = traits.Float(
@@ -198,8 +196,8 @@ class MakeReport(SimpleInterface):
 
     def _run_interface(self, runtime):
         from ..images.files import load_json, load_table
-        from ..viz.estimators import describe_weights
-        from ..viz.prose import methods_text
+        from ..viz.estimators import describe_dropped, describe_weights
+        from ..viz.methods import methods_text
         from ..viz.report import render_report
         from ..viz.sections import DesignSection, GroupSection
         from .record import summarize_run
@@ -211,9 +209,6 @@ class MakeReport(SimpleInterface):
         joint = inputs.contrasts_metadata_file
         joint = load_json(joint) if isdefined(joint) else None
         design = load_table(inputs.design_file)
-        preparation = {
-            name: getattr(inputs, name) for name in ('fwhm_mm', 'covariate_fwhm_mm', 'mask_method')
-        }
         versions, findings = software_versions(), self._findings()
         tests = [
             {'test': section['metadata']['contrast'], **section['metadata']}
@@ -231,27 +226,51 @@ class MakeReport(SimpleInterface):
                     figure
                     for figure in (
                         self._figure('subjects', 'The maps of the subjects'),
+                        self._figure(
+                            'outliers',
+                            'Mean, spread, coverage and likeness of each map. Within the pale '
+                            'range no map stands apart; diamonds are maps that the checks name',
+                        ),
                         self._figure('coverage', 'Number of maps that cover each voxel'),
                     )
                     if figure
                 ],
                 load_table(inputs.losses_file),
-                self._left_out() + describe_weights(model),
+                describe_dropped(self._matching()) + describe_weights(model),
             ),
             heterogeneity=self._heterogeneity(model),
-            methods=methods_text(model, preparation, tests, versions, joint),
-            provenance={**inputs.execution, **versions},
+            methods=methods_text(model, self._preparation(), tests, versions, joint),
+            provenance={
+                **inputs.execution,
+                **_describe_seeds(sections),
+                'Software': {'Python': platform.python_version(), **versions},
+            },
             findings=findings,
             run=summarize_run(runtime.cwd),
         )
         return runtime
 
-    def _left_out(self):
+    def _matching(self):
         from ..images.files import load_json
-        from ..viz.estimators import describe_dropped
 
         path = self.inputs.matching_metadata_file
-        return describe_dropped(load_json(path)) if isdefined(path) else []
+        return load_json(path) if isdefined(path) else {'Dropped': []}
+
+    def _preparation(self):
+        """What the methods text says of the maps before the fit."""
+        from ..images.nifti import open_image
+
+        inputs = self.inputs
+        sizes = []
+        if isdefined(inputs.mask_file):
+            sizes = [float(size) for size in open_image(inputs.mask_file).header.get_zooms()[:3]]
+        return {
+            'fwhm_mm': inputs.fwhm_mm,
+            'covariate_fwhm_mm': inputs.covariate_fwhm_mm,
+            'mask_method': inputs.mask_method,
+            'voxel_mm': sizes,
+            'n_left_out': len(self._matching()['Dropped']),
+        }
 
     def _heterogeneity(self, model):
         from ..viz.estimators import describe_heterogeneity
@@ -290,9 +309,18 @@ def _count_warnings(findings):
     return f' The checks gave {number} warning{"s" * (number > 1)}, see there.'
 
 
+def _describe_seeds(sections):
+    """Seeds of the relabellings; none where all were enumerated, or there are none."""
+    seeds = {
+        str(section['metadata'].get('permutation', {}).get('Seed', 'none')) for section in sections
+    } - {'none'}
+    return {'Seed of the relabellings': ', '.join(sorted(seeds))} if seeds else {}
+
+
 def _contrast_section(section, joint):
     from ..images.files import load_table
     from ..viz.answer import key_figures
+    from ..viz.captions import arrange_figures, describe_figure
     from ..viz.estimators import describe_statistic
     from ..viz.influence import describe_influence
     from ..viz.prose import (
@@ -321,6 +349,8 @@ def _contrast_section(section, joint):
         facts['Influence'] = describe_influence(section['metadata']['influence'])
     if joint:
         facts['Corrected over contrasts'] = describe_joint(joint, test['Contrast'])
+    headings = arrange_figures({name.removesuffix('_figure_file') for name in figures})
+    captions = {name: describe_figure(name, section['metadata']) for name in headings}
     null = figures.get('null_figure_file')
     clusters = load_table(section['clusters_file'])
     caption = 'Maximum statistic of every relabelling, with the observed and the critical value'
@@ -330,9 +360,13 @@ def _contrast_section(section, joint):
         definition=test['ContrastFormula'],
         headline=section['headline'],
         figures=[
-            Figure(figures[name], text, f'{test["Contrast"]}: {text}')
-            for name, text in _FIGURES.items()
-            if name in figures
+            Figure(
+                figures[f'{name}_figure_file'],
+                text,
+                f'{test["Contrast"]}: {text}',
+                headings[name],
+            )
+            for name, text in captions.items()
         ],
         clusters=clusters,
         metadata=facts,

@@ -174,6 +174,8 @@ class _SinkContrastInputSpec(_SinkInputSpec):
     tfce_logp_fwe_file = File(exists=True, desc='-log10 of the corrected p of TFCE')
     influence_file = File(exists=True, desc='influence of each map (TSV)')
     influence_metadata_file = File(exists=True, desc='metadata of the influence (JSON)')
+    peaks_file = File(exists=True, desc='values of the maps at the peaks (TSV)')
+    peaks_metadata_file = File(exists=True, desc='metadata of the values at the peaks (JSON)')
     summary_file = File(exists=True, desc='the answer in a sentence (JSON)')
 
 

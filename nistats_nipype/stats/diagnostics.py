@@ -14,6 +14,8 @@ _MAD_TO_SD = 1 / norm.ppf(0.75)
 _MEAN_AD_TO_SD = np.sqrt(np.pi / 2)
 #: Simulated groups behind :func:`outlier_limit`, and the size from which its limit is closed.
 _N_SIMULATED, _LARGE = 4000, 400
+#: Share of the points, below that of the median map, that a map may lack without a word.
+COVERAGE_MARGIN = 0.1
 #: A correlation counts as at most this, so that its Fisher transform stays finite.
 _LARGEST_R = 1 - 1e-7
 
@@ -312,6 +314,48 @@ def score_maps(summary):
     z = np.arctanh(np.clip(summary.similarity, -_LARGEST_R, _LARGEST_R))
     scored = (summary.mean, log_sd, summary.coverage, z)
     return MapSummary(*(robust_scores(values) for values in scored))
+
+
+def usual_ranges(summary):
+    """Range in which each measure of the maps of a group is not apart from the others.
+
+    Parameters
+    ----------
+    summary : MapSummary
+        Of five maps or more.
+
+    Returns
+    -------
+    MapSummary
+        A pair of numbers for each measure, in its own unit: robust scores within the limit of
+        :func:`outlier_limit`. Coverage and similarity have no upper end.
+
+    Examples
+    --------
+    >>> even = np.linspace(1.0, 2.0, 9)
+    >>> ranges = usual_ranges(MapSummary(even, even, np.ones(9), even / 4))
+    >>> ranges.coverage, ranges.mean[0] < 1.0 < 2.0 < ranges.mean[1]
+    ((0.9, inf), True)
+    """
+    n = len(summary.mean)
+    tails = {'mean': 0.01, 'sd': 0.01, 'coverage': 0.02, 'similarity': 0.02}
+    there = {'sd': np.log, 'similarity': lambda r: np.arctanh(np.clip(r, -_LARGEST_R, _LARGEST_R))}
+    back = {'sd': np.exp, 'similarity': np.tanh}
+    ranges = {}
+    for name, alpha in tails.items():
+        values = getattr(summary, name)
+        values = values[np.isfinite(values) & ((values > 0) | (name != 'sd'))]
+        values = there.get(name, np.asarray)(values)
+        scores = robust_scores(values)
+        middle = np.median(values) if values.size else np.nan
+        most = np.abs(scores).argmax() if values.size else 0
+        scale = (values[most] - middle) / scores[most] if values.size and scores[most] else 0.0
+        reach = outlier_limit(n, alpha) * scale
+        if name == 'coverage':
+            reach = max(reach, COVERAGE_MARGIN)
+        low, high = (float(back.get(name, float)(middle + sign * reach)) for sign in (-1, 1))
+        ranges[name] = (low, high if alpha == 0.01 else np.inf)
+    return MapSummary(**ranges)
 
 
 def variance_ratio(values, groups):

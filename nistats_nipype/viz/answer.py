@@ -61,14 +61,12 @@ def key_figures(metadata, clusters):
         figures.append(KeyFigure('Largest cluster', f'({place}) mm', size))
     if permutation:
         smallest = format_p(permutation['SmallestCorrectedP']).removeprefix('p = ')
-        figures.append(KeyFigure('Smallest p', smallest, 'FWE-corrected over voxels'))
+        figures.append(KeyFigure('Smallest corrected p', smallest, 'FWE over voxels'))
     for name, words in SPATIAL.items():
         if name in metadata:
             smallest = format_p(metadata['spatial']['SmallestCorrectedP'][name])
             number = f'{metadata[name]["NumberOfClusters"]:,}'
-            figures.append(
-                KeyFigure(f'Clusters by {words}', number, f'smallest corrected {smallest}')
-            )
+            figures.append(KeyFigure(f'By {words}', number, f'clusters, smallest {smallest}'))
     return [figure._replace(value=figure.value.replace('-', '−')) for figure in figures]
 
 

@@ -1,5 +1,6 @@
 """Graphs of workflows, to be drawn, and their text for Mermaid."""
 
+import json
 from typing import NamedTuple
 
 __all__ = ['STATUSES', 'Graph', 'GraphNode', 'write_mermaid']
@@ -58,6 +59,14 @@ class GraphNode(NamedTuple):
     status: str = ''
     note: str = ''
 
+    @property
+    def last_line(self):
+        """The mark of the status and the note; without a note, the status in a word."""
+        if not self.status:
+            return self.note
+        words = self.note or ('' if self.status == 'done' else self.status)
+        return f'{STATUSES[self.status][0]} {words}'.rstrip()
+
 
 class Graph(NamedTuple):
     """What is to be drawn.
@@ -108,7 +117,7 @@ def write_mermaid(graph):
     """
     names = {node.key: f'n{index}' for index, node in enumerate(graph.nodes)}
     groups = {}
-    lines = ['---', f'title: "{_escape(graph.name)}"', '---', 'flowchart TB']
+    lines = ['---', f'title: {json.dumps(graph.name)}', '---', 'flowchart TB']
     lines += _list_group(graph, (), names, groups)
     lines += [f'  {names[source]} --> {names[target]}' for source, target in graph.edges]
     used = {node.status.replace(' ', '_') for node in graph.nodes}
@@ -122,8 +131,7 @@ def _list_group(graph, group, names, groups):
     lines, inner = [], {}
     for node in graph.nodes:
         if node.groups == group:
-            mark = STATUSES[node.status][0] if node.status else ''
-            parts = [node.label, node.detail, f'{mark} {node.note}'.strip()]
+            parts = [node.label, node.detail, node.last_line]
             text = '<br>'.join(_escape(part) for part in parts if part)
             opening, closing = _SHAPES[node.kind]
             style = f':::{node.status.replace(" ", "_")}' if node.status else ''
@@ -140,6 +148,5 @@ def _list_group(graph, group, names, groups):
 
 def _escape(text):
     """Replace what ends a string of Mermaid, or is read as HTML in it."""
-    for character, entity in (('&', '#amp;'), ('"', '#quot;'), ('<', '#lt;'), ('>', '#gt;')):
-        text = text.replace(character, entity)
-    return text
+    entities = {'#': '#35;', '&': '#amp;', '"': '#quot;', '<': '#lt;', '>': '#gt;'}
+    return ''.join(entities.get(character, character) for character in text)

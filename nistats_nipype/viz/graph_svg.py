@@ -144,12 +144,7 @@ def _width(text, character):
 
 def _list_lines(node):
     """List what is written in a box: class and text of each line."""
-    lines = [('name', node.label), ('small', node.detail)]
-    if node.status:
-        words = node.note or ('' if node.status == 'done' else node.status)
-        lines.append(('note', f'{STATUSES[node.status][0]} {words}'.strip()))
-    elif node.note:
-        lines.append(('note', node.note))
+    lines = [('name', node.label), ('small', node.detail), ('note', node.last_line)]
     return [(style, text) for style, text in lines if text]
 
 

@@ -3,6 +3,8 @@
 import math
 from contextlib import contextmanager
 
+import numpy as np
+
 from . import brains
 from .style import add_title, new_figure
 
@@ -148,3 +150,25 @@ def choose_columns(n_items, most=12):
         (min(columns, n_items, most) for columns in candidates),
         key=lambda columns: (-n_items % columns / columns + abs(columns / ideal - 1), columns),
     )
+
+
+def spread_dots(values):
+    """Offsets that keep dots of like values apart: neighbours in rank lie far from each other.
+
+    Parameters
+    ----------
+    values : array-like of shape (N,)
+
+    Returns
+    -------
+    ndarray of shape (N,)
+        From -0.5 to 0.5.
+
+    Examples
+    --------
+    >>> spread_dots([1.0, 3.0, 2.0]).round(2)
+    array([-0.19,  0.05,  0.43])
+    """
+    ranks = np.argsort(np.argsort(values, kind='stable'), kind='stable')
+    # Multiples of the golden ratio fill an interval evenly.
+    return (0.31 + ranks * 0.6180339887) % 1.0 - 0.5

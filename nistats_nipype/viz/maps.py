@@ -67,7 +67,7 @@ def plot_glass_brain(
     GridError
         If the mask is on another grid.
     """
-    brain, vmax, bar = _prepare(stat_file, threshold, sidedness, vmax, mask_file, label)
+    brain, vmax, bar = prepare_map(stat_file, threshold, sidedness, vmax, mask_file, label)
     views = 'lyrz'
     bounds = [brains.load_outline(view).bounds for view in views]
     widths = [(right - left) / _MM_PER_INCH for left, right, _, _ in bounds]
@@ -85,7 +85,7 @@ def plot_glass_brain(
             left += wide + gap
         add_title(figure, title)
         box = (left + 0.1, 0.35, 0.16, max(heights) - 0.75)
-        _finish(figure, vmax, bar, as_fractions(figure, box))
+        finish_map(figure, vmax, bar, as_fractions(figure, box))
     return os.path.abspath(out_file)
 
 
@@ -144,7 +144,7 @@ def plot_stat_map(
     The voxels are drawn as they are. nilearn interpolates the map before the
     threshold, which moves the borders of clusters.
     """
-    brain, vmax, bar = _prepare(stat_file, threshold, sidedness, vmax, mask_file, label)
+    brain, vmax, bar = prepare_map(stat_file, threshold, sidedness, vmax, mask_file, label)
     colour_map = diverging_map()
 
     def colour(z):
@@ -152,7 +152,7 @@ def plot_stat_map(
         return colour_map(np.ma.masked_equal((values / vmax + 1) / 2, 0.5))
 
     with slice_mosaic(out_file, title, cut_coords, bg_file, colour) as (figure, box):
-        _finish(figure, vmax, bar, box)
+        finish_map(figure, vmax, bar, box)
     return os.path.abspath(out_file)
 
 
@@ -165,16 +165,18 @@ class _Bar(NamedTuple):
     note: str
 
 
-def _prepare(stat_file, threshold, sidedness, vmax, mask_file, label):
+def prepare_map(stat_file, threshold, sidedness, vmax, mask_file, label):
     """Read a map and cut it at the threshold; choose the range of colours."""
     brain = brains.load_brain(stat_file, mask_file)
     kept = keep_extreme(brain.data, threshold, sidedness)
     label = describe_quantity(stat_file) if label is None else label
     # With nothing to show, the bar still tells which values would have had a colour.
     vmax = vmax or float(np.abs(kept).max()) or 1.5 * (threshold or 0.0) or 1.0
-    note = (
-        '' if kept.any() else f'no voxel reaches {describe_threshold(threshold, label, sidedness)}'
-    )
+    note = ''
+    if not kept.any():
+        # A map that was thresholded before does not tell at which height.
+        reached = describe_threshold(threshold, label, sidedness) if threshold else 'the threshold'
+        note = f'no voxel reaches {reached}'
     signed = bool((brain.data < 0).any())
     return (
         brain._replace(data=kept),
@@ -183,7 +185,7 @@ def _prepare(stat_file, threshold, sidedness, vmax, mask_file, label):
     )
 
 
-def _finish(figure, vmax, bar, box):
+def finish_map(figure, vmax, bar, box):
     """Add the colour bar and, over an empty map, the note that says so."""
     add_colorbar(figure, box, vmax, bar.label, threshold=bar.threshold, **bar.ends)
     if bar.note:

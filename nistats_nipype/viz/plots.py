@@ -22,6 +22,8 @@ __all__ = ['plot_design', 'plot_null']
 _MOST_NUMBERS = 12
 #: The darkest colour is kept back, so that printed numbers stay readable.
 _DESIGN_VMAX = 2.2
+#: Width of a letter of the names of lines, about.
+_LETTER_INCHES = 0.075
 
 
 def plot_design(design, out_file, *, contrasts=None, row_labels=None, title=None):
@@ -168,13 +170,14 @@ def plot_null(
         axes.spines[['top', 'right']].set_visible(False)
         axes.grid(axis='y', color=HAIRLINE, linewidth=0.5)
         axes.set_axisbelow(True)
-        _mark(axes, observed, f'observed {observed:.2f}', ACCENT, '-', 1.14)
+        marks = [(observed, f'observed {observed:.2f}', ACCENT, '-')]
         if critical is None:
             note = f'{null.size} relabellings cannot reach p ≤ {alpha:g}'
             x, side = (1, 'right') if observed < (low + high) / 2 else (0, 'left')
             axes.text(x, 1.05, note, transform=axes.transAxes, color=MUTED, ha=side, va='center')
         else:
-            _mark(axes, critical, f'critical (p ≤ {alpha:g}) {critical:.2f}', COOL, '--', 1.05)
+            marks.append((critical, f'critical (p ≤ {alpha:g}) {critical:.2f}', COOL, '--'))
+        _mark(axes, marks, 5.4)
         add_title(figure, title)
     return os.path.abspath(out_file)
 
@@ -206,17 +209,41 @@ def critical_value(null, alpha):
     return float(rare[0]) if rare.size else None
 
 
-def _mark(axes, x, text, colour, style, y):
-    """Draw a vertical line with its name above the axes, kept inside the figure."""
+def _mark(axes, marks, width):
+    """Draw vertical lines with their names above the axes, ``width`` inches wide."""
     low, high = axes.get_xlim()
-    where = (x - low) / (high - low)
-    axes.axvline(x, color=colour, linestyle=style, linewidth=1.6)
-    axes.plot([where, where], [1.0, y - 0.03], color=colour, linewidth=0.8, clip_on=False,
-              transform=axes.transAxes)  # fmt: skip
-    side = 'left' if where < 0.5 else 'right'
-    axes.text(
-        where, y, text, transform=axes.transAxes, color=colour, ha=side, va='center', fontsize=8.5
-    )
+    marks = sorted(marks)
+    wheres = [(x - low) / (high - low) for x, *_ in marks]
+    sizes = [len(text) * _LETTER_INCHES / width for _, text, *_ in marks]
+    for (x, text, colour, style), where, (side, row) in zip(
+        marks, wheres, _place_names(wheres, sizes), strict=True
+    ):
+        y = (1.05, 1.14)[row]
+        axes.axvline(x, color=colour, linestyle=style, linewidth=1.6)
+        axes.plot([where, where], [1.0, y - 0.03], color=colour, linewidth=0.8, clip_on=False,
+                  transform=axes.transAxes)  # fmt: skip
+        axes.text(where, y, text, transform=axes.transAxes, color=colour, ha=side, va='center',
+                  fontsize=8.5)  # fmt: skip
+
+
+def _place_names(wheres, sizes):
+    """Choose the side and the row of the names of one or two lines, so that no line crosses one.
+
+    Names stand outside of the two lines where there is room. Otherwise the name of the outer
+    line goes into the upper row, over that of the other.
+
+    Examples
+    --------
+    >>> _place_names([0.6, 0.65], [0.3, 0.2])
+    [('right', 0), ('left', 1)]
+    >>> _place_names([0.1, 0.15], [0.3, 0.2]), _place_names([0.9, 0.95], [0.3, 0.2])
+    ([('left', 1), ('left', 0)], [('right', 0), ('right', 1)])
+    """
+    if len(wheres) == 1:
+        return [('left' if wheres[0] < 0.5 else 'right', 1)]
+    if sizes[0] > wheres[0]:
+        return [('left', 1), ('left' if wheres[1] + sizes[1] <= 1 else 'right', 0)]
+    return [('right', 0), ('left' if wheres[1] + sizes[1] <= 1 else 'right', 1)]
 
 
 def _check_design(design, contrasts, row_labels):

@@ -7,6 +7,7 @@ from pathlib import Path
 from ..exceptions import InputError
 from ..images.files import atomic_path
 from .embed import embed_image, embed_pages
+from .methods import UNKNOWN
 from .table import make_table, slug
 
 __all__ = ['render_report']
@@ -99,6 +100,7 @@ def render_report(
         heterogeneity=heterogeneity,
         losses=make_table(group.losses, 'coverage'),
         methods=methods,
+        unknown=UNKNOWN,
         provenance=provenance,
         findings=findings,
         run=run,

@@ -25,11 +25,14 @@ class Figure(NamedTuple):
         Shown under the image.
     alt : str
         What the image shows, for those who cannot see it.
+    heading : str, optional
+        Of the topic; figures of a contrast that follow each other share theirs.
     """
 
     path: str | os.PathLike
     caption: str
     alt: str
+    heading: str = ''
 
 
 class ContrastSection(NamedTuple):

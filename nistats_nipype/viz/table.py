@@ -27,7 +27,13 @@ _HEADERS = {
     'n_lost': 'Lost voxels',
     'percent_lost': 'Lost (%)',
     'n_sole_loss': 'Lost by this map alone',
-    'memory_gb': 'memory (GB)',
+    'node': 'Node',
+    'status': 'Status',
+    'jobs': 'Jobs',
+    'started': 'Started',
+    'seconds': 'Seconds',
+    'memory_gb': 'Memory (GB)',
+    'host': 'Host',
 }
 
 #: Rows that are shown; the file to download has all.

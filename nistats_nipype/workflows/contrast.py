@@ -11,9 +11,11 @@ from ..interfaces import (
     SummarizeContrast,
     ViewImg,
 )
-from .inference import PERMUTED, add_permutation, add_spatial, add_threshold
+from .figures import add_figures
+from .inference import PERMUTED, add_permutation, add_spatial, add_threshold, connect_maps
 from .influence import add_influence
 from .levels import check_levels, check_reach
+from .models import takes_variances
 from .nodes import make_node
 from .permutation import init_permutation_wf
 from .sink import add_contrast_sink
@@ -23,9 +25,11 @@ _INPUTS = [
     'observations_file',
     'mask_file',
     'design_file',
+    'design_metadata_file',
     'model_file',
     'model_metadata_file',
     'losses_file',
+    'variance_files',
     'blocks_file',
     'variance_groups_file',
     'covariate_files',
@@ -54,6 +58,7 @@ def init_contrast_wf(
     fdr_method='BH',
     variance_fwhm_mm=0.0,
     covariates=False,
+    model='ols',
     influence=False,
     out_dir=None,
     omp_nthreads=1,
@@ -78,7 +83,7 @@ def init_contrast_wf(
         :func:`nistats_nipype.designs.contrasts.parse_contrast`.
     n_perm : int, default 10000
         Relabellings drawn beside the observed one; 0 leaves permutation inference out.
-    n_chunks, seed, errors, method, variance_fwhm_mm, covariates, omp_nthreads
+    n_chunks, seed, errors, method, variance_fwhm_mm, covariates, model, omp_nthreads
         See :func:`~nistats_nipype.workflows.init_permutation_wf`.
     sidedness : {'two-sided', 'positive', 'negative'}, default 'two-sided'
         Side of t; F has one side.
@@ -114,10 +119,14 @@ def init_contrast_wf(
     ------
     observations_file, mask_file, design_file
         Packed observations, their mask, their design.
+    design_metadata_file
+        Terms and coding of the design (JSON), for the names of groups in figures; optional.
     model_file, model_metadata_file
         The fitted model and what is known of it.
     losses_file
-        Table that names the maps, for their influence.
+        Table that names the maps, for their influence and their values at the peaks.
+    variance_files
+        Packed variances of the observations, those of the fit, if the model takes them.
     blocks_file
         Exchangeability blocks in PALM's format; optional.
     variance_groups_file
@@ -143,6 +152,8 @@ def init_contrast_wf(
         beside the outputs of :func:`~nistats_nipype.workflows.init_spatial_wf`.
     influence_file
         What leaving out each map changes (TSV), if asked for.
+    peaks_file
+        Values of the maps at the strongest peaks (TSV).
     section_file, summary_file
         What the report says, and the answer in a sentence (JSON).
 
@@ -173,7 +184,7 @@ def init_contrast_wf(
         corrections = list_corrections(cluster_forming_z, tfce)
         fields += [f'{kind}_{label}_file' for label in corrections for kind in ('z', 'clusters')]
     inputnode = pe.Node(niu.IdentityInterface(_INPUTS, mandatory_inputs=False), name='inputnode')
-    fields += ['summary_file'] + ['influence_file'] * influence
+    fields += ['peaks_file', 'summary_file'] + ['influence_file'] * influence
     outputnode = pe.Node(niu.IdentityInterface([*fields, 'section_file']), name='outputnode')
     define = make_node(
         DefineContrast(name=contrast_name, definition=definition), name='define_contrast'
@@ -198,13 +209,14 @@ def init_contrast_wf(
         'cluster_threshold': cluster_threshold,
         'connectivity': connectivity,
     }
-    title = f'{contrast_name}: z, p < {alpha_uncorrected:g} uncorrected'
+    map_title = title = f'{contrast_name}: z, p < {alpha_uncorrected:g} uncorrected'
     add_threshold(workflow, 'uncorrected', title, method='fpr', alpha=alpha_uncorrected, **shape)
     plot_slices = make_node(PlotStatMap(title=title, label='z'), name='plot_slices')
     view = make_node(ViewImg(title=title, label='z'), name='view_img')
     workflow.connect([
         (workflow.get_node('threshold_uncorrected'), plot_slices, [
             ('thresholded_file', 'in_file'),
+            ('metadata_file', 'threshold_metadata_file'),
         ]),
         (plot_slices, summarize, [('figure_file', 'slices_figure_file')]),
         (workflow.get_node('threshold_uncorrected'), view, [('thresholded_file', 'in_file')]),
@@ -218,6 +230,7 @@ def init_contrast_wf(
             'tail': tail,
             'variance_fwhm_mm': variance_fwhm_mm,
             'covariates': covariates,
+            'model': model,
             'omp_nthreads': omp_nthreads,
         }
         permutation_wf = init_permutation_wf(
@@ -241,18 +254,12 @@ def init_contrast_wf(
             )
             add_spatial(workflow, spatial_wf, corrections)
         if covariates:
-            _connect_covariates(workflow)
+            connect_maps(workflow, 'covariate_files')
+        if takes_variances(model):
+            connect_maps(workflow, 'variance_files')
+    add_figures(workflow, contrast_name, map_title)
     if influence:
         add_influence(workflow, contrast_name, sidedness, missing)
     if out_dir is not None:
         add_contrast_sink(workflow, out_dir, fields)
     return workflow
-
-
-def _connect_covariates(workflow):
-    """Give voxelwise covariates to what permutes."""
-    inputnode, field = workflow.get_node('inputnode'), 'covariate_files'
-    for name in ('permutation_wf', 'spatial_wf'):
-        test_wf = workflow.get_node(name)
-        if test_wf is not None:
-            workflow.connect(inputnode, field, test_wf, f'inputnode.{field}')

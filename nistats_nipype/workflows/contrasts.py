@@ -2,7 +2,7 @@
 
 from .contrast import init_contrast_wf
 from .covariates import get_design
-from .models import get_fit
+from .models import get_fit, takes_variances
 
 
 def add_contrasts(workflow, contrasts, groups, **parameters):
@@ -42,10 +42,17 @@ def add_contrasts(workflow, contrasts, groups, **parameters):
                 ('variance_groups_file', 'inputnode.variance_groups_file'),
             ]),
             (design, contrast_wf, [('design_file', 'inputnode.design_file')]),
+            (workflow.get_node('build_design'), contrast_wf, [
+                ('metadata_file', 'inputnode.design_metadata_file'),
+            ]),
             (fit, contrast_wf, [('model_file', 'inputnode.model_file'),
                                 ('metadata_file', 'inputnode.model_metadata_file')]),
             (contrast_wf, list_sections, [('outputnode.section_file', f'in{index}')]),
         ])  # fmt: skip
+        if takes_variances(parameters['model']):
+            workflow.connect(
+                prepare_wf, 'outputnode.variances_file', contrast_wf, 'inputnode.variance_files'
+            )
         if parameters['covariates']:
             workflow.connect(
                 prepare_wf, 'outputnode.covariate_files', contrast_wf, 'inputnode.covariate_files'

@@ -33,7 +33,8 @@ def add_threshold(workflow, label, title, **parameters):
         (compute, threshold, [('z_file', 'in_file')]),
         (compute, table, [('z_file', 'in_file')]),
         (threshold, table, [('labels_file', 'labels_file')]),
-        (threshold, plot, [('thresholded_file', 'in_file')]),
+        (threshold, plot, [('thresholded_file', 'in_file'),
+                           ('metadata_file', 'threshold_metadata_file')]),
         (threshold, outputnode, [('thresholded_file', f'z_{label}_file')]),
         (table, outputnode, [('clusters_file', f'clusters_{label}_file')]),
         (threshold, summarize, [('metadata_file', f'{label}_metadata_file')]),
@@ -122,3 +123,11 @@ def add_spatial(workflow, spatial_wf, corrections):
             workflow.get_node(f'table_{label}'),
             'p_fwe_file',
         )
+
+
+def connect_maps(workflow, field):
+    """Give what comes along with the maps to what permutes these."""
+    for name in ('permutation_wf', 'spatial_wf'):
+        test_wf = workflow.get_node(name)
+        if test_wf is not None:
+            workflow.connect(workflow.get_node('inputnode'), field, test_wf, f'inputnode.{field}')

@@ -3,14 +3,14 @@
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from ..interfaces import PlotCoverage, PlotDesign, PlotSubjects
+from ..interfaces import PlotCoverage, PlotDesign, PlotOutliers, PlotSubjects
 from .covariates import get_design
 from .models import get_fit
 from .nodes import make_node
 
 
 def add_report(workflow, maps, contrast_wfs, subject_threshold):
-    """Draw design, subjects and coverage, and hand everything to the report."""
+    """Draw design, subjects, coverage and outliers, and hand everything to the report."""
     inputnode, prepare_wf, report = map(
         workflow.get_node, ('inputnode', 'prepare_wf', 'make_report')
     )
@@ -20,6 +20,7 @@ def add_report(workflow, maps, contrast_wfs, subject_threshold):
         plot_subjects.inputs.threshold = subject_threshold
     plot_coverage = make_node(PlotCoverage(), name='plot_coverage')
     plot_design = make_node(PlotDesign(), name='plot_design')
+    plot_outliers = make_node(PlotOutliers(), name='plot_outliers')
     list_contrasts = pe.Node(niu.Merge(len(contrast_wfs)), name='list_contrasts')
     for index, contrast_wf in enumerate(contrast_wfs, start=1):
         workflow.connect(contrast_wf, 'outputnode.contrast_file', list_contrasts, f'in{index}')
@@ -30,10 +31,14 @@ def add_report(workflow, maps, contrast_wfs, subject_threshold):
                                      ('outputnode.losses_file', 'losses_file')]),
         (design, plot_design, [('design_file', 'design_file')]),
         (list_contrasts, plot_design, [('out', 'contrast_files')]),
+        (workflow.get_node('check_maps'), plot_outliers, [('summary_file', 'summary_file'),
+                                                          ('findings_file', 'findings_file')]),
+        (plot_outliers, report, [('figure_file', 'outliers_figure_file')]),
         (plot_subjects, report, [('figure_file', 'subjects_figure_file')]),
         (plot_coverage, report, [('figure_file', 'coverage_figure_file')]),
         (plot_design, report, [('figure_file', 'design_figure_file')]),
         (design, report, [('design_file', 'design_file')]),
-        (prepare_wf, report, [('outputnode.losses_file', 'losses_file')]),
+        (prepare_wf, report, [('outputnode.losses_file', 'losses_file'),
+                              ('outputnode.mask_file', 'mask_file')]),
         (get_fit(workflow), report, [('metadata_file', 'model_metadata_file')]),
     ])  # fmt: skip

@@ -5,6 +5,7 @@ from nipype.pipeline import engine as pe
 
 from ..interfaces import SinkContrast
 from ..interfaces.names import CORRECTED
+from .figures import FIGURES
 from .nodes import make_node
 
 
@@ -13,10 +14,15 @@ def add_contrast_sink(workflow, out_dir, fields):
     ds_contrast = make_node(SinkContrast(out_dir=str(out_dir)), name='ds_contrast')
     outputnode = workflow.get_node('outputnode')
     permutation_wf = workflow.get_node('permutation_wf')
-    metadata = {'contrast': 'compute_contrast', 'uncorrected': 'threshold_uncorrected'}
+    metadata = {
+        'contrast': 'compute_contrast',
+        'uncorrected': 'threshold_uncorrected',
+        'peaks': 'plot_peaks',
+    }
     names = {
         'plot_uncorrected': 'desc-uncorrectedThreshold_glass',
         'plot_slices': 'desc-uncorrectedThreshold_slices',
+        **FIGURES,
         'view_img': 'desc-uncorrectedThreshold_viewer',
     }
     for label, desc in CORRECTED.items():

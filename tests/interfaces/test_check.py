@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from nistats_nipype.exceptions import DesignError
-from nistats_nipype.interfaces import CheckDesign, CheckMaps
+from nistats_nipype.interfaces import CheckDesign, CheckMaps, PlotOutliers
 
 
 @pytest.fixture
@@ -87,6 +87,26 @@ def test_maps_are_added_to_what_the_design_has(study, tmp_path):
     table = pd.read_csv(outputs.findings_file, sep='\t')
     assert table['code'].tolist() == ['map-sd', 'map-coverage', 'few-maps']
     assert table['where'].tolist() == ['sub-05', 'sub-08', 'design']
+    summary = pd.read_csv(outputs.summary_file, sep='\t')
+    assert summary['map'].tolist() == [f'sub-{number:02d}' for number in range(1, 13)]
+    values = [nib.load(path).get_fdata() for path in maps]
+    np.testing.assert_allclose(summary['mean'], [each.mean() for each in values], atol=1e-5)
+    np.testing.assert_allclose(summary['sd'], [each.std() for each in values], rtol=1e-5)
+    np.testing.assert_allclose(summary['coverage'], n_observed / 512)
+    figures = [
+        run(plot, tmp_path / f'figure-{index}').figure_file
+        for index, plot in enumerate([
+            PlotOutliers(summary_file=outputs.summary_file),
+            PlotOutliers(
+                summary_file=outputs.summary_file, findings_file=outputs.findings_file
+            ),
+        ])
+    ]  # fmt: skip
+    contents = []
+    for path in figures:
+        with open(path, 'rb') as stream:
+            contents.append(stream.read())
+    assert contents[0] != contents[1]
     alone = run(CheckMaps(in_files=maps), tmp_path / 'alone')
     assert pd.read_csv(alone.findings_file, sep='\t')['where'].tolist() == ['sub-05']
 

@@ -3,12 +3,12 @@
 import pandas as pd
 import pytest
 
+from nistats_nipype.viz.methods import methods_text
 from nistats_nipype.viz.prose import (
     describe_interval,
     describe_result,
     describe_spatial,
     describe_tail,
-    methods_text,
 )
 
 TEST = {

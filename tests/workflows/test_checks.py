@@ -33,7 +33,7 @@ def test_warnings_are_in_the_results_and_in_the_report(build, group, tmp_path, d
     nib.save(nib.Nifti1Image(data, image.affine), group.effect_files[5])
     results = tmp_path / 'results'
     workflow = build(tmp_path / 'work', group, out_dir=results, **MODEL)
-    drop_nodes(workflow, 'plot_')
+    drop_nodes(workflow, 'plot_', 'view_')
     workflow.run('Linear')
     findings = pd.read_csv(results / 'findings.tsv', sep='\t')
     warned = findings[findings['severity'] == 'warning']

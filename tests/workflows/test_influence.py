@@ -62,7 +62,7 @@ def test_figure_and_report(results):
         assert (results / 'figures' / f'contrast-{contrast}_influence.png').exists()
     source = (results / 'report.html').read_text()
     text = ' '.join(html.unescape(re.sub('<[^>]+>', ' ', source)).split())
-    assert 'the statistic at the peak without each of the maps' in text
+    assert 't at the peak without each of the maps' in text
     sidecar = json.loads((results / 'contrast-mean_influence.json').read_text())
     lowest = sidecar['WeakestAtPeak']
     assert f'without one map {lowest["stat"]:.2f} ({lowest["file"]})' in text

@@ -46,6 +46,11 @@ for (const button of document.querySelectorAll('button.point')) {
   });
 }
 
+// On paper, nothing can be opened.
+window.addEventListener('beforeprint', () => {
+  for (const details of document.querySelectorAll('details')) details.open = true;
+});
+
 // The scheme of the system, until the other one is asked for.
 const scheme = document.getElementById('scheme');
 const system = matchMedia('(prefers-color-scheme: dark)');
