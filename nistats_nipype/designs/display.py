@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .covariates import VOXELWISE
 from .terms import read_factor, split_outside
 
 #: Groups that are drawn side by side at most.
@@ -227,7 +228,7 @@ def _factors_of(name):
         level = part.rpartition('[')[2].removesuffix(']') if part.endswith(']') else None
         if level is not None and level[1:2] == '.':
             level = level[2:]
-        factors[found['short']] = None if is_basis or level == 'voxelwise' else level
+        factors[found['short']] = None if is_basis or part.endswith(VOXELWISE) else level
     return factors
 
 

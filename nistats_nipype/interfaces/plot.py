@@ -24,6 +24,11 @@ class _MapFigureInputSpec(_FigureInputSpec):
     sidedness = traits.Enum(
         'two-sided', 'positive', 'negative', usedefault=True, desc='which signs are drawn'
     )
+    threshold_metadata_file = File(
+        exists=True,
+        desc='metadata of Threshold (JSON), in place of threshold and sidedness: the colour bar '
+        'and the note on an empty map tell its height',
+    )
     vmax = traits.Float(desc='value of the strongest colour; default: the largest drawn')
     mask_file = File(exists=True, desc='mask of the map')
     label = traits.Str(desc='name and unit of the values, for the colour bar')
@@ -41,6 +46,18 @@ class _Figure(SimpleInterface):
     def _defined(self, *names):
         values = {name: getattr(self.inputs, name) for name in names}
         return {name: value for name, value in values.items() if isdefined(value)}
+
+    def _limits(self):
+        """Threshold and sidedness as given, or those that made the map."""
+        from ..images.files import load_json
+
+        limits = self._defined('threshold', 'sidedness')
+        if isdefined(self.inputs.threshold_metadata_file):
+            about = load_json(self.inputs.threshold_metadata_file)
+            limits['sidedness'] = about['Sidedness']
+            if about['Threshold'] is not None:
+                limits['threshold'] = about['Threshold']
+        return limits
 
     def _out_file(self, runtime, name):
         return Path(runtime.cwd) / f'{name}.{self.inputs.file_format}'
@@ -63,7 +80,8 @@ class PlotGlassBrain(_Figure):
         self._results['figure_file'] = plot_glass_brain(
             self.inputs.in_file,
             self._out_file(runtime, 'glass_brain'),
-            **self._defined('threshold', 'title', 'sidedness', 'vmax', 'mask_file', 'label'),
+            **self._limits(),
+            **self._defined('title', 'vmax', 'mask_file', 'label'),
         )
         return runtime
 
@@ -92,16 +110,8 @@ class PlotStatMap(_Figure):
         self._results['figure_file'] = plot_stat_map(
             self.inputs.in_file,
             self._out_file(runtime, 'slices'),
-            **self._defined(
-                'threshold',
-                'title',
-                'sidedness',
-                'vmax',
-                'mask_file',
-                'label',
-                'bg_file',
-                'cut_coords',
-            ),
+            **self._limits(),
+            **self._defined('title', 'vmax', 'mask_file', 'label', 'bg_file', 'cut_coords'),
         )
         return runtime
 
@@ -123,7 +133,8 @@ class PlotSurface(_Figure):
         self._results['figure_file'] = plot_surface(
             self.inputs.in_file,
             self._out_file(runtime, 'surface'),
-            **self._defined('threshold', 'title', 'sidedness', 'vmax', 'mask_file', 'label'),
+            **self._limits(),
+            **self._defined('title', 'vmax', 'mask_file', 'label'),
         )
         return runtime
 

@@ -4,11 +4,9 @@ from pathlib import Path
 
 from nipype.interfaces.base import File, InputMultiObject, isdefined, traits
 
-from .loaders import load_contrast, load_design, load_names, voxelwise_columns
+from .loaders import load_contrast, load_design, load_names
 from .plot import _Figure, _FigureInputSpec, _FigureOutputSpec
 from .voxelwise import COVARIATE_FILES, load_covariates
-
-_UNITS = 'effect (units of the maps)'
 
 
 class _PlotEffectSizeInputSpec(_FigureInputSpec):
@@ -19,7 +17,9 @@ class _PlotEffectSizeInputSpec(_FigureInputSpec):
         File(exists=True),
         desc='metadata of Threshold (JSON), two at most, whose heights in z are marked',
     )
-    label = traits.Str(_UNITS, usedefault=True, desc='name and unit of the effect')
+    label = traits.Str(
+        'effect (units of the maps)', usedefault=True, desc='name and unit of the effect'
+    )
 
 
 class PlotEffectSize(_Figure):
@@ -144,7 +144,9 @@ class _PlotPeaksInputSpec(_FigureInputSpec):
     zero_is_missing = traits.Bool(
         True, usedefault=True, desc='take exact 0 in a map as missing, as NaN always is'
     )
-    label = traits.Str(_UNITS, usedefault=True, desc='name and unit of the values')
+    label = traits.Str(
+        'value (units of the maps)', usedefault=True, desc='name and unit of the values'
+    )
 
 
 class _PlotPeaksOutputSpec(_FigureOutputSpec):
@@ -165,7 +167,7 @@ class PlotPeaks(_Figure):
     Examples
     --------
     >>> PlotPeaks(max_peaks=3).inputs.label
-    'effect (units of the maps)'
+    'value (units of the maps)'
     """
 
     input_spec = _PlotPeaksInputSpec
@@ -265,6 +267,7 @@ class PlotPeaks(_Figure):
 
     def _covariates(self, design):
         """Voxelwise covariates by the columns that stand for them."""
+        from ..designs.covariates import voxelwise_columns
         from ..exceptions import InputError
 
         columns = voxelwise_columns(design)

@@ -7,14 +7,12 @@ import numpy as np
 from ..exceptions import InputError
 from ..images.masking import load_mask
 from ..images.volumes import check_same_grid, iter_volumes, load_volume
-from .style import ACCENT, COOL, HAIRLINE, add_title, check_sidedness, new_figure
+from .style import ACCENT, COOL, HAIRLINE, add_title, check_sidedness, counts_map, new_figure
 
 __all__ = ['plot_effect_size']
 
 #: Hexagons from left to right.
 _GRID = 55
-#: Few voxels to many: lightness falls steadily; not one of the hues that stand for a sign.
-_COUNTS = ('#e3e6ea', '#aeb6c0', '#79838f', '#47515d', '#1c2430')
 _STYLES = ((ACCENT, '--'), (COOL, ':'))
 
 
@@ -74,7 +72,7 @@ def plot_effect_size(
     .. [1] Chen G, Taylor PA, Cox RW (2017). Is the statistic value all we should care about in
        neuroimaging? NeuroImage 147:952-959. https://doi.org/10.1016/j.neuroimage.2016.09.066
     """
-    from matplotlib.colors import LinearSegmentedColormap, LogNorm
+    from matplotlib.colors import LogNorm
 
     check_sidedness(sidedness)
     thresholds = thresholds or {}
@@ -97,7 +95,7 @@ def plot_effect_size(
             extent=_extent(effect, z, thresholds, signed=n_rows == 1),
             mincnt=1,
             norm=LogNorm(),
-            cmap=LinearSegmentedColormap.from_list('nistats_counts', _COUNTS),
+            cmap=counts_map(),
             linewidths=0.1,
         )
         cells.set_norm(LogNorm(1, max(10, cells.get_array().max())))

@@ -172,9 +172,11 @@ def prepare_map(stat_file, threshold, sidedness, vmax, mask_file, label):
     label = describe_quantity(stat_file) if label is None else label
     # With nothing to show, the bar still tells which values would have had a colour.
     vmax = vmax or float(np.abs(kept).max()) or 1.5 * (threshold or 0.0) or 1.0
-    note = (
-        '' if kept.any() else f'no voxel reaches {describe_threshold(threshold, label, sidedness)}'
-    )
+    note = ''
+    if not kept.any():
+        # A map that was thresholded before does not tell at which height.
+        reached = describe_threshold(threshold, label, sidedness) if threshold else 'the threshold'
+        note = f'no voxel reaches {reached}'
     signed = bool((brain.data < 0).any())
     return (
         brain._replace(data=kept),

@@ -62,7 +62,7 @@ def plot_peaks(
     x_name='',
     subjects=None,
     title=None,
-    label='effect (units of the maps)',
+    label='value (units of the maps)',
 ):
     """Draw the values of the observations at some peaks, a panel for each peak.
 
@@ -85,7 +85,7 @@ def plot_peaks(
         Whose map each is: a line connects those of one subject.
     title : str, optional
         Title of the figure.
-    label : str, default='effect (units of the maps)'
+    label : str, default='value (units of the maps)'
         Name and unit of the values.
 
     Returns

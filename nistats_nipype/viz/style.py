@@ -25,6 +25,9 @@ BELOW, SURFACE = '#e9ecf0', '#ffffff'
 _NEGATIVE = ('#f4f5f7', '#b5d4ea', '#63a8d8', '#2470b8', '#0c4a92', '#08275a')
 _POSITIVE = ('#f4f5f7', '#fdcf9e', '#f79150', '#dd5022', '#a8230f', '#5e0b0b')
 
+# Few to many, without a hue that stands for a sign or a group.
+_COUNTS = ('#e3e6ea', '#aeb6c0', '#79838f', '#47515d', '#1c2430')
+
 _RC = {
     'font.family': 'sans-serif',
     'font.sans-serif': ['DejaVu Sans'],  # comes with matplotlib: the same on every machine
@@ -118,6 +121,13 @@ def diverging_map():
     )
 
 
+def counts_map():
+    """Colour map for counts: lightness falls steadily, without a hue."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list('nistats_counts', _COUNTS)
+
+
 def check_sidedness(sidedness):
     """Refuse a side that does not exist.
 
@@ -195,10 +205,9 @@ def describe_threshold(threshold, quantity, sidedness):
     ('|t| ≥ 3.1', 'value ≤ −2')
     """
     quantity = quantity or 'value'
-    threshold = threshold or 0
     number = f'{threshold:.3g}'
     if sidedness == 'two-sided':
-        return f'|{quantity}| ≥ {number}' if threshold else f'a {quantity} other than 0'
+        return f'|{quantity}| ≥ {number}'
     return f'{quantity} ≥ {number}' if sidedness == 'positive' else f'{quantity} ≤ −{number}'
 
 

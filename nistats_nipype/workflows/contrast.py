@@ -211,6 +211,7 @@ def init_contrast_wf(
     workflow.connect([
         (workflow.get_node('threshold_uncorrected'), plot_slices, [
             ('thresholded_file', 'in_file'),
+            ('metadata_file', 'threshold_metadata_file'),
         ]),
         (plot_slices, summarize, [('figure_file', 'slices_figure_file')]),
         (workflow.get_node('threshold_uncorrected'), view, [('thresholded_file', 'in_file')]),

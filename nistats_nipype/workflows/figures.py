@@ -48,7 +48,10 @@ def add_figures(workflow, contrast_name, map_title):
             ]),
         ])  # fmt: skip
     workflow.connect([
-        (workflow.get_node('threshold_uncorrected'), surface, [('thresholded_file', 'in_file')]),
+        (workflow.get_node('threshold_uncorrected'), surface, [
+            ('thresholded_file', 'in_file'),
+            ('metadata_file', 'threshold_metadata_file'),
+        ]),
         (compute, effects, [('effect_file', 'effect_file'),
                             ('z_file', 'z_file')]),
         (inputnode, effects, [('mask_file', 'mask_file')]),
@@ -57,6 +60,7 @@ def add_figures(workflow, contrast_name, map_title):
                             ('mask_file', 'mask_file'),
                             ('design_file', 'design_file'),
                             ('design_metadata_file', 'design_metadata_file'),
+                            ('covariate_files', 'covariate_files'),
                             ('losses_file', 'maps_file')]),
         (define, peaks, [('contrast_file', 'contrast_file')]),
         (tables, peaks, [('out', 'clusters_files')]),

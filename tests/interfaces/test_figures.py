@@ -4,6 +4,7 @@ import html
 import json
 import re
 from pathlib import Path
+from statistics import NormalDist
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
@@ -26,6 +27,7 @@ from nistats_nipype.interfaces import (
     PlotNull,
     PlotStatMap,
     PlotSubjects,
+    PlotSurface,
     SummarizeContrast,
     TableClusters,
     Threshold,
@@ -85,6 +87,7 @@ def figures_of(files, group):
             PlotDesign(design_file=files.design_file),
             {'contrast_files': [files.contrast_file]},
         ),
+        'surface': (PlotSurface(in_file=files.z_uncorrected_file), {'title': 'Cortex'}),
         'null': (PlotNull(null_file=files.null_file), {'alpha': 0.2}),
     }
 
@@ -108,7 +111,7 @@ def check_format(path, file_format):
 
 
 @pytest.mark.parametrize(
-    'kind', ['glass brain', 'stat map', 'subjects', 'coverage', 'design', 'null']
+    'kind', ['glass brain', 'stat map', 'surface', 'subjects', 'coverage', 'design', 'null']
 )
 def test_figures(run, files, group, kind):
     plot, change = figures_of(files, group)[kind]
@@ -127,6 +130,24 @@ def test_t_maps_are_drawn_in_place_of_effects(run, group):
     drawn = PlotSubjects(in_files=group.in_files[2:4], labels=['sub-03', 'sub-04'])
     same = [Path(run(plot).figure_file).read_bytes() for plot in (draw, drawn)]
     assert same[0] == same[1]
+
+
+@pytest.mark.parametrize('plot', [PlotGlassBrain, PlotStatMap, PlotSurface])
+def test_thresholded_maps_are_drawn_as_their_threshold_says(run, files, group, plot):
+    """As the whole map at that height: the bar tells it, on the side that was tested."""
+    level = run(
+        Threshold(
+            in_file=files.z_file, mask_file=group.mask_file, alpha=0.01, sidedness='positive'
+        )
+    )
+    height = NormalDist().inv_cdf(0.99)
+    whole = plot(in_file=files.z_file, threshold=height, sidedness='positive', label='z')
+    made = plot(in_file=level.thresholded_file, label='z')
+    made.inputs.threshold_metadata_file = level.metadata_file
+    expected, found = (Path(run(each).figure_file).read_bytes() for each in (whole, made))
+    assert found == expected
+    untold = plot(in_file=level.thresholded_file, label='z')
+    assert Path(run(untold).figure_file).read_bytes() != expected
 
 
 def test_null_of_the_negative_side(run, files, new_folder):

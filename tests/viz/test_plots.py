@@ -6,7 +6,7 @@ import pytest
 
 from nistats_nipype.exceptions import InputError
 from nistats_nipype.viz import plot_design, plot_null
-from nistats_nipype.viz.plots import critical_value
+from nistats_nipype.viz.plots import _place_names, critical_value
 
 
 @pytest.fixture
@@ -109,6 +109,27 @@ def test_lines_stand_at_their_values(out, read_picture):
     plot_null(null, 8.0, out, critical=5.0)
     second = column_of(read_picture(out), blue)
     assert (observed - first) / (second - first) == pytest.approx(2.0, abs=0.03)
+
+
+@pytest.mark.parametrize('critical', np.linspace(0, 10, 21))
+@pytest.mark.parametrize('observed', np.linspace(0, 10, 21))
+def test_no_line_crosses_a_name(observed, critical):
+    """Names stay inside, and neither the other name nor the other line runs through them."""
+    wheres, sizes = [observed / 10, critical / 10], [0.15, 0.33]
+    if critical < observed:
+        wheres, sizes = wheres[::-1], sizes[::-1]
+    placed = _place_names(wheres, sizes)
+    assert {row for _, row in placed} == {0, 1}
+    spans = [
+        (where, where + size) if side == 'left' else (where - size, where)
+        for where, size, (side, _) in zip(wheres, sizes, placed, strict=True)
+    ]
+    assert min(spans)[0] >= -1e-9
+    assert max(end for _, end in spans) <= 1 + 1e-9
+    upper = 0 if placed[0][1] == 1 else 1
+    # The line of the upper name passes the lower row.
+    low, high = spans[1 - upper]
+    assert not low + 1e-9 < wheres[upper] < high - 1e-9
 
 
 def test_default_critical_value_is_drawn(out):
