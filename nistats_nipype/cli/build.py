@@ -125,12 +125,7 @@ def build_run(args, out_dir, *, strict=True):
 
     refuse_contradictions(args)
     arguments = _model_arguments(args)
-    check_model(
-        args.model,
-        fwhm_mm=args.fwhm,
-        n_perm=args.n_perm,
-        auto_variance_groups=args.variance_groups == 'auto',
-    )
+    check_model(**arguments)
     if args.covariate_maps:
         check_covariates(**arguments)
     sources = find_sources(args)

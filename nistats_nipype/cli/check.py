@@ -41,6 +41,7 @@ def check_analysis(args, maps, tmaps, contrasts, covariates=None):
         covariates=covariates,
         request=Request(
             n_perm=args.n_perm,
+            model=args.model,
             errors=args.errors,
             method=args.method,
             sidedness=args.sidedness,

@@ -130,9 +130,10 @@ def add_variances(group):
         '--model',
         choices=('ols', 'robust', 'reml', 'dl', 'fixed'),
         default='ols',
-        help="least squares; robust regression (Huber's), which needs --n-perm 0; or with known "
-        'variances of the maps mixed effects by REML (as FLAME 1) or DerSimonian-Laird, or fixed '
-        'effects, which need --fwhm 0 --n-perm 0 (default: %(default)s)',
+        help="least squares; robust regression (Huber's); or with known variances of the maps "
+        'mixed effects by REML (as FLAME 1) or DerSimonian-Laird, or fixed effects, which need '
+        '--fwhm 0. All but least squares need --n-perm 0 where there are regressors beside the '
+        'tested ones and an intercept (default: %(default)s)',
     )
     group.add_argument(
         '--variance-maps',

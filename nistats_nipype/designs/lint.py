@@ -55,6 +55,9 @@ class Request(NamedTuple):
         Whether p is corrected over contrasts, too.
     missing : {'error', 'drop_voxel', 'per_voxel'}
         What is done about missing values, which not all relabellings allow.
+    model : str, default 'ols'
+        What is fitted to relabelled data, see
+        :data:`~nistats_nipype.stats.model_engine.MODELS`.
     """
 
     n_perm: int = 10000
@@ -66,6 +69,7 @@ class Request(NamedTuple):
     auto_groups: bool = False
     correct_contrasts: bool = False
     missing: str = 'error'
+    model: str = 'ols'
 
 
 class _Source(NamedTuple):

@@ -5,7 +5,9 @@ import numpy as np
 from ..exceptions import NistatsNipypeError, ScheduleError
 from ..stats.approximation import smallest_of_schedule
 from ..stats.blocks import check_blocks, variance_groups
+from ..stats.design import partition
 from ..stats.exchange import draw_schedule
+from ..stats.model_engine import check_relabelling
 from ..stats.partial import check_partial
 from ..stats.welch import check_groups
 from .findings import Finding, from_error
@@ -88,7 +90,7 @@ def check_relabellings(design, contrasts, request, blocks=None, groups=None):
     request : Request
         What is asked of the permutations.
     blocks : ndarray of shape (N, L), optional
-        Exchangeability blocks that :func:`check_blocks_file` has passed.
+        Exchangeability blocks that :func:`read_blocks` has passed.
     groups : ndarray of shape (N,), optional
         Variance groups.
 
@@ -112,6 +114,8 @@ def check_relabellings(design, contrasts, request, blocks=None, groups=None):
             findings.append(from_error('variance-groups', contrast.name, error))
             continue
         errors[contrast.name] = schedule.errors
+        if request.model != 'ols':
+            findings += _check_model(design, contrast, request.model, schedule)
         findings += check_resolution(
             design,
             contrast,
@@ -126,6 +130,16 @@ def check_relabellings(design, contrasts, request, blocks=None, groups=None):
         error = _different_errors(kinds)
         findings.append(from_error('different-relabellings', '--correct-contrasts', error))
     return findings
+
+
+def _check_model(design, contrast, model, schedule):
+    """Find a nuisance beside which another model than least squares is not permuted."""
+    split = partition(design.to_numpy(), contrast.weights)
+    try:
+        check_relabelling(model, split, schedule.errors, schedule.method)
+    except ScheduleError as error:
+        return [from_error('model-not-permuted', contrast.name, error)]
+    return []
 
 
 def _different_errors(kinds):

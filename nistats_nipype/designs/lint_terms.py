@@ -32,7 +32,7 @@ class Term(NamedTuple):
 
 
 def design_terms(formula, table):
-    """List the terms of a formula that :func:`design_from_formula` can read.
+    """List the terms of a formula that a design can be made of.
 
     Parameters
     ----------

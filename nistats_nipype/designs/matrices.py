@@ -55,6 +55,18 @@ def design_from_formula(formula, table):
     return frame
 
 
+def count_terms(formula):
+    """Count the terms of a formula beside its intercept; 0 of a formula without one.
+
+    Examples
+    --------
+    >>> count_terms('group * age'), count_terms('1'), count_terms('0 + group + age')
+    (3, 0, 0)
+    """
+    terms = [str(term) for term in _parse(formula)]
+    return len(terms) - 1 if '1' in terms else 0
+
+
 def _parse(formula):
     from formulaic import Formula
     from formulaic.errors import FormulaicError

@@ -51,6 +51,7 @@ class _CheckDesignInputSpec(BaseInterfaceInputSpec):
         'order of the maps, or one 4D file; their values are not read',
     )
     n_perm = traits.Int(10000, usedefault=True, desc='relabellings; 0 for none')
+    model = traits.Str('ols', usedefault=True, desc='model that is permuted')
     errors = traits.Str('auto', usedefault=True, desc='assumption about the errors')
     method = traits.Str('freedman-lane', usedefault=True, desc='what is relabelled')
     sidedness = traits.Enum(
@@ -133,6 +134,7 @@ class CheckDesign(SimpleInterface):
             },
             request=Request(
                 n_perm=inputs['n_perm'],
+                model=inputs['model'],
                 errors=inputs['errors'],
                 method=inputs['method'],
                 sidedness=inputs['sidedness'],

@@ -140,7 +140,11 @@ def _gather(values):
     from ..images.packed import PackedMaps
     from ..images.volumes import count_volumes
 
-    maps = [os.fspath(path) for path in values.get('in_files', ())]
+    maps = values.get('in_files', ())
+    if maps and isinstance(maps[0], list):  # of a MapNode: each of its nodes has one of the lists
+        maps = maps[0]
+        values = {**values, 'in_files': maps}
+    maps = [os.fspath(path) for path in maps]
     paths = list(_paths(values))
     n_loaded = sum(os.path.getsize(path) for path in paths if path.endswith('.npz'))
     n_observations = n_points = n_voxels = 0

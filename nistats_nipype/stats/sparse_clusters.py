@@ -19,7 +19,7 @@ def largest(above_below, side):
     Parameters
     ----------
     above_below : tuple of four float
-        As :func:`nistats_nipype.stats.cluster_kernels.cluster_extremes` returns them.
+        As ``cluster_extremes`` of ``stats/cluster_kernels.py`` returns them.
     side : {0, 1, -1}
 
     Returns

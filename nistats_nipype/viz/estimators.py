@@ -76,9 +76,10 @@ def describe_covariates(model, fwhm_mm=0.0):
         text += ' center() stands for maps without their mean over all observations.'
     n_collinear = model['NumberOfVoxelsWithCollinearCovariates']
     if n_collinear:
+        number = f'{n_collinear:,} voxel{"s" * (n_collinear > 1)}'
         text += (
-            f' {n_collinear:,} voxels where a covariate was constant, or a combination of other '
-            'regressors, have no result.'
+            f' There is no result at {number} where a covariate was constant, or a combination of '
+            'other regressors.'
         )
     return text
 

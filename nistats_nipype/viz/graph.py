@@ -1,5 +1,6 @@
 """Graphs of workflows, to be drawn, and their text for Mermaid."""
 
+import json
 from typing import NamedTuple
 
 __all__ = ['STATUSES', 'Graph', 'GraphNode', 'write_mermaid']
@@ -116,7 +117,7 @@ def write_mermaid(graph):
     """
     names = {node.key: f'n{index}' for index, node in enumerate(graph.nodes)}
     groups = {}
-    lines = ['---', f'title: "{_escape(graph.name)}"', '---', 'flowchart TB']
+    lines = ['---', f'title: {json.dumps(graph.name)}', '---', 'flowchart TB']
     lines += _list_group(graph, (), names, groups)
     lines += [f'  {names[source]} --> {names[target]}' for source, target in graph.edges]
     used = {node.status.replace(' ', '_') for node in graph.nodes}
@@ -147,6 +148,5 @@ def _list_group(graph, group, names, groups):
 
 def _escape(text):
     """Replace what ends a string of Mermaid, or is read as HTML in it."""
-    for character, entity in (('&', '#amp;'), ('"', '#quot;'), ('<', '#lt;'), ('>', '#gt;')):
-        text = text.replace(character, entity)
-    return text
+    entities = {'#': '#35;', '&': '#amp;', '"': '#quot;', '<': '#lt;', '>': '#gt;'}
+    return ''.join(entities.get(character, character) for character in text)

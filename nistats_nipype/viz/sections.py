@@ -60,7 +60,7 @@ class ContrastSection(NamedTuple):
     answer : list of KeyFigure, optional
         The answer in numbers.
     viewer : path-like, optional
-        Page that shows the map, as from :func:`nistats_nipype.viz.view_img`.
+        Page that shows the map, as from :func:`~nistats_nipype.viz.viewer.view_img`.
     """
 
     name: str

@@ -12,9 +12,10 @@ from ..interfaces import (
     ViewImg,
 )
 from .figures import add_figures
-from .inference import PERMUTED, add_permutation, add_spatial, add_threshold
+from .inference import PERMUTED, add_permutation, add_spatial, add_threshold, connect_maps
 from .influence import add_influence
 from .levels import check_levels, check_reach
+from .models import takes_variances
 from .nodes import make_node
 from .permutation import init_permutation_wf
 from .sink import add_contrast_sink
@@ -28,6 +29,7 @@ _INPUTS = [
     'model_file',
     'model_metadata_file',
     'losses_file',
+    'variance_files',
     'blocks_file',
     'variance_groups_file',
     'covariate_files',
@@ -56,6 +58,7 @@ def init_contrast_wf(
     fdr_method='BH',
     variance_fwhm_mm=0.0,
     covariates=False,
+    model='ols',
     influence=False,
     out_dir=None,
     omp_nthreads=1,
@@ -80,7 +83,7 @@ def init_contrast_wf(
         :func:`nistats_nipype.designs.contrasts.parse_contrast`.
     n_perm : int, default 10000
         Relabellings drawn beside the observed one; 0 leaves permutation inference out.
-    n_chunks, seed, errors, method, variance_fwhm_mm, covariates, omp_nthreads
+    n_chunks, seed, errors, method, variance_fwhm_mm, covariates, model, omp_nthreads
         See :func:`~nistats_nipype.workflows.init_permutation_wf`.
     sidedness : {'two-sided', 'positive', 'negative'}, default 'two-sided'
         Side of t; F has one side.
@@ -122,6 +125,8 @@ def init_contrast_wf(
         The fitted model and what is known of it.
     losses_file
         Table that names the maps, for their influence and their values at the peaks.
+    variance_files
+        Packed variances of the observations, those of the fit, if the model takes them.
     blocks_file
         Exchangeability blocks in PALM's format; optional.
     variance_groups_file
@@ -225,6 +230,7 @@ def init_contrast_wf(
             'tail': tail,
             'variance_fwhm_mm': variance_fwhm_mm,
             'covariates': covariates,
+            'model': model,
             'omp_nthreads': omp_nthreads,
         }
         permutation_wf = init_permutation_wf(
@@ -247,21 +253,13 @@ def init_contrast_wf(
                 **test,
             )
             add_spatial(workflow, spatial_wf, corrections)
+        if covariates:
+            connect_maps(workflow, 'covariate_files')
+        if takes_variances(model):
+            connect_maps(workflow, 'variance_files')
     add_figures(workflow, contrast_name, map_title)
-    if covariates:
-        _connect_covariates(workflow)
     if influence:
         add_influence(workflow, contrast_name, sidedness, missing)
     if out_dir is not None:
         add_contrast_sink(workflow, out_dir, fields)
     return workflow
-
-
-def _connect_covariates(workflow):
-    """Give voxelwise covariates to what permutes, and to what draws values at peaks."""
-    inputnode, field = workflow.get_node('inputnode'), 'covariate_files'
-    workflow.connect(inputnode, field, workflow.get_node('plot_peaks'), field)
-    for name in ('permutation_wf', 'spatial_wf'):
-        test_wf = workflow.get_node(name)
-        if test_wf is not None:
-            workflow.connect(inputnode, field, test_wf, f'inputnode.{field}')

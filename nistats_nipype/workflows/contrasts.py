@@ -2,7 +2,7 @@
 
 from .contrast import init_contrast_wf
 from .covariates import get_design
-from .models import get_fit
+from .models import get_fit, takes_variances
 
 
 def add_contrasts(workflow, contrasts, groups, **parameters):
@@ -49,6 +49,10 @@ def add_contrasts(workflow, contrasts, groups, **parameters):
                                 ('metadata_file', 'inputnode.model_metadata_file')]),
             (contrast_wf, list_sections, [('outputnode.section_file', f'in{index}')]),
         ])  # fmt: skip
+        if takes_variances(parameters['model']):
+            workflow.connect(
+                prepare_wf, 'outputnode.variances_file', contrast_wf, 'inputnode.variance_files'
+            )
         if parameters['covariates']:
             workflow.connect(
                 prepare_wf, 'outputnode.covariate_files', contrast_wf, 'inputnode.covariate_files'

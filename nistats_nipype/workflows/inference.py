@@ -123,3 +123,11 @@ def add_spatial(workflow, spatial_wf, corrections):
             workflow.get_node(f'table_{label}'),
             'p_fwe_file',
         )
+
+
+def connect_maps(workflow, field):
+    """Give what comes along with the maps to what permutes these."""
+    for name in ('permutation_wf', 'spatial_wf'):
+        test_wf = workflow.get_node(name)
+        if test_wf is not None:
+            workflow.connect(workflow.get_node('inputnode'), field, test_wf, f'inputnode.{field}')

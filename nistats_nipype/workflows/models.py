@@ -20,8 +20,12 @@ def takes_variances(model):
     return model not in ('ols', 'robust')
 
 
-def check_model(model, *, fwhm_mm, n_perm, auto_variance_groups):
+def check_model(
+    model, *, fwhm_mm, n_perm, auto_variance_groups, method, missing, variance_fwhm_mm, **_
+):
     """Refuse what a model cannot do, or a model that does not exist.
+
+    Parameters are those of :func:`~nistats_nipype.workflows.init_second_level_wf`.
 
     Raises
     ------
@@ -32,50 +36,84 @@ def check_model(model, *, fwhm_mm, n_perm, auto_variance_groups):
         raise InputError('Unknown model.', found=repr(model), expected=', '.join(MODELS))
     if model == 'ols':
         return
-    if model == 'robust':
-        _check_robust(n_perm, auto_variance_groups)
-        return
     if auto_variance_groups:
-        raise InputError(
-            f'The model {model!r} has no variance groups: each map has a variance of its own.',
-            found='auto_variance_groups=True',
+        owns = (
+            'each map has a variance of its own'
+            if takes_variances(model)
+            else 'the scale is one of all residuals'
         )
-    changes = {'fwhm_mm=0 (--fwhm 0)': fwhm_mm, 'n_perm=0 (--n-perm 0)': n_perm}
-    needed = [change for change, given in changes.items() if given]
-    if needed:
-        reasons = []
-        if fwhm_mm:
-            reasons.append(_UNSMOOTHED)
-        if n_perm:
-            reasons.append(
-                'the permutation test is one of least squares, whose t is not that of the model'
-            )
         raise InputError(
-            f'The model {model!r} takes the variances of the maps as known: it neither smooths '
-            'maps nor permutes them.',
-            found=f'fwhm_mm={fwhm_mm:g}, n_perm={n_perm}: {"; ".join(reasons)}',
-            expected=' and '.join(needed),
-            advice="Smooth at the first level. For a permutation test choose model='ols' (--model "
-            'ols); sign flips do not ask for equal variances.',
-        )
-
-
-def _check_robust(n_perm, auto_variance_groups):
-    if auto_variance_groups:
-        raise InputError(
-            "The model 'robust' has no variance groups: the scale is one of all residuals.",
+            f'The model {model!r} has no variance groups: {owns}.',
             found='auto_variance_groups=True',
             advice="Choose model='ols' (--model ols) for statistics of unequal variances.",
         )
-    if n_perm:
-        raise InputError(
-            "The model 'robust' is not permuted.",
-            found=f'n_perm={n_perm}: the permutation test is one of least squares, whose t is not '
-            'that of the model',
-            expected='n_perm=0 (--n-perm 0)',
-            advice="For a permutation test choose model='ols' (--model ols), and look for "
-            'influential subjects with influence=True (--influence).',
+    wrong = {}
+    if takes_variances(model) and fwhm_mm:
+        wrong['fwhm_mm=0 (--fwhm 0)'] = f'fwhm_mm={fwhm_mm:g}: {_UNSMOOTHED}'
+    if n_perm and method != 'freedman-lane':
+        wrong["method='freedman-lane' (--method freedman-lane)"] = (
+            f'method={method!r}: maps are moved as wholes, not residuals or regressors'
         )
+    if n_perm and missing == 'per_voxel':
+        wrong["missing='drop_voxel' (--missing drop_voxel)"] = (
+            "missing='per_voxel': permutations of this model take the same maps at every voxel"
+        )
+    if n_perm and variance_fwhm_mm:
+        wrong['variance_fwhm_mm=0 (--variance-fwhm 0)'] = (
+            f'variance_fwhm_mm={variance_fwhm_mm:g}: pseudo-t is one of least squares'
+        )
+    if wrong:
+        raise InputError(
+            f'The model {model!r} cannot be had with what else is asked for.',
+            found='; '.join(wrong.values()),
+            expected=' and '.join(wrong),
+            advice='Smooth at the first level, before the variances are estimated.'
+            if 'fwhm_mm=0 (--fwhm 0)' in wrong
+            else "Or choose model='ols' (--model ols), or n_perm=0 (--n-perm 0).",
+        )
+
+
+def check_permuted(model, formula, contrasts):
+    """Refuse to permute another model than least squares where a formula has too many terms.
+
+    What the levels of its variables decide, :class:`~nistats_nipype.interfaces.CheckDesign` does.
+
+    Parameters
+    ----------
+    model : str
+        A model to be permuted.
+    formula : str or None
+    contrasts : dict of {str: definition}
+
+    Raises
+    ------
+    InputError
+        If a contrast leaves a term beside an intercept untested.
+
+    Examples
+    --------
+    >>> check_permuted('reml', 'age', {'older': 'age'})
+    """
+    if model == 'ols' or formula is None:
+        return
+    # Here, because it imports pandas.
+    from ..designs.matrices import INTERCEPT, count_terms
+
+    n_terms = count_terms(formula)
+    for name, definition in contrasts.items():
+        rows = 1 if isinstance(definition, str) else len(definition)
+        if not isinstance(definition, str) and isinstance(definition[0], int | float):
+            rows = 1
+        if rows < n_terms or (definition == INTERCEPT and n_terms):
+            raise InputError(
+                f'The model {model!r} cannot be permuted for the contrast {name!r}.',
+                found=f'the formula {formula!r}, of which the contrast leaves terms untested; '
+                'maps cannot be moved with their variances or weights and without these',
+                expected='the mean alone (sign flips), or permutations beside an intercept only: '
+                'two samples, one covariate, F over all terms',
+                advice="For a permutation test beside nuisance regressors choose model='ols' "
+                '(--model ols), or else leave it out with n_perm=0 (--n-perm 0).',
+            )
 
 
 _UNSMOOTHED = (

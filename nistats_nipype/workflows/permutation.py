@@ -4,6 +4,7 @@ from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from ..interfaces import DrawSchedule, FitTails, MergePermutations, Permute
+from .models import takes_variances
 from .nodes import make_node
 
 _OUTPUTS = [
@@ -36,6 +37,7 @@ def init_permutation_wf(
     fdr_method='BH',
     variance_fwhm_mm=0.0,
     covariates=False,
+    model='ols',
     omp_nthreads=1,
     name='permutation_wf',
 ):
@@ -87,6 +89,10 @@ def init_permutation_wf(
     covariates : bool, default False
         Whether the design has voxelwise covariates. Uncorrected p are then counted, whatever the
         ``tail``.
+    model : {'ols', 'robust', 'reml', 'dl', 'fixed'}, default 'ols'
+        Model that is fitted to every relabelling; for others than least squares see
+        :func:`nistats_nipype.stats.model_engine.check_relabelling`. Uncorrected p are counted
+        then, whatever the ``tail``.
     omp_nthreads : int, default 1
         Threads per job.
     name : str, default 'permutation_wf'
@@ -101,6 +107,8 @@ def init_permutation_wf(
         Design matrix (TSV).
     contrast_file
         Contrast (JSON).
+    variance_files
+        Sampling variances of the maps, in their order, for ``'reml'``, ``'dl'`` and ``'fixed'``.
     blocks_file
         Exchangeability blocks in PALM's format; optional.
     variance_groups_file
@@ -133,7 +141,8 @@ def init_permutation_wf(
     >>> sorted(init_permutation_wf(n_chunks=4).list_node_names())
     ['draw_schedule', 'inputnode', 'merge_permutations', 'outputnode', 'permute']
     """
-    permuted = [*_TEST, *(['covariate_files'] if covariates else [])]
+    beside = ['covariate_files'] if covariates else []
+    permuted = [*_TEST, *beside, *(['variance_files'] if takes_variances(model) else [])]
     inputnode = pe.Node(
         niu.IdentityInterface(
             [*permuted, 'blocks_file', 'variance_groups_file'], mandatory_inputs=False
@@ -154,7 +163,7 @@ def init_permutation_wf(
         'num_threads': omp_nthreads,
     }
     permute = make_node(
-        Permute(n_chunks=n_chunks, variance_fwhm_mm=variance_fwhm_mm, **test),
+        Permute(n_chunks=n_chunks, variance_fwhm_mm=variance_fwhm_mm, model=model, **test),
         iterfield=['chunk'],
         name='permute',
         n_procs=omp_nthreads,
@@ -180,7 +189,7 @@ def init_permutation_wf(
         (permute, merge_permutations, [('chunk_file', 'chunk_files')]),
         (merge_permutations, outputnode, [(field, field) for field in _OUTPUTS]),
     ])  # fmt: skip
-    if tail != 'none' and not (variance_fwhm_mm or covariates):
+    if tail != 'none' and not (variance_fwhm_mm or covariates) and model == 'ols':
         fit_tails = make_node(FitTails(tail=tail, **test), name='fit_tails', n_procs=omp_nthreads)
         workflow.connect([
             (inputnode, fit_tails, [(field, field) for field in _TEST]),

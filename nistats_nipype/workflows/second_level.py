@@ -18,6 +18,7 @@ from .models import (
     add_group_sink,
     add_matching,
     check_model,
+    check_permuted,
     model_outputs,
     takes_variances,
 )
@@ -120,9 +121,11 @@ def init_second_level_wf(
         last. For ``model='ols'``; not with ``unmatched='drop'``,
         ``missing='per_voxel'``, variance groups, ``influence``, pseudo-t, or another ``method``.
     model : {'ols', 'robust', 'reml', 'dl', 'fixed'}, default 'ols'
-        Least squares; robust regression (Huber's M estimator; ``n_perm=0`` only); or, with
+        Least squares; robust regression (Huber's M estimator); or, with
         ``variance_files``, mixed effects (restricted maximum likelihood, as FLAME 1, or
-        DerSimonian-Laird) or fixed effects, with ``fwhm_mm=0`` and ``n_perm=0`` only.
+        DerSimonian-Laird) or fixed effects, with ``fwhm_mm=0`` only. Others than least squares
+        are permuted without nuisance, or beside an intercept only; for other contrasts,
+        ``n_perm=0``.
     unmatched : {'error', 'drop'}, default 'error'
         Refuse maps without variances, variances without a map, and maps without a row in the
         table, or leave them out, which the report says; not with files that have a line for
@@ -255,7 +258,17 @@ def init_second_level_wf(
     """
     contrasts = {'mean': 'intercept'} if contrasts is None else contrasts
     check_labels(contrasts)
-    check_model(model, fwhm_mm=fwhm_mm, n_perm=n_perm, auto_variance_groups=auto_variance_groups)
+    check_model(
+        model,
+        fwhm_mm=fwhm_mm,
+        n_perm=n_perm,
+        auto_variance_groups=auto_variance_groups,
+        method=method,
+        missing=missing,
+        variance_fwhm_mm=variance_fwhm_mm,
+    )
+    if n_perm:
+        check_permuted(model, formula, contrasts)
     if influence:
         check_influence(model, auto_variance_groups)
     covariates, terms = list(covariates), []
@@ -315,6 +328,7 @@ def init_second_level_wf(
         on_error=on_check_error,
         auto_variance_groups=auto_variance_groups,
         n_perm=n_perm,
+        model=model,
         errors=errors,
         method=method,
         sidedness=sidedness,
@@ -361,6 +375,7 @@ def init_second_level_wf(
         method=method,
         variance_fwhm_mm=variance_fwhm_mm,
         covariates=bool(covariates),
+        model=model,
         sidedness=sidedness,
         missing=missing,
         alpha_uncorrected=alpha_uncorrected,

@@ -4,6 +4,7 @@ from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from ..interfaces import MergeSpatial, PermuteSpatial
+from .models import takes_variances
 from .nodes import make_node
 
 _INPUTS = [
@@ -35,6 +36,7 @@ def init_spatial_wf(
     tail='none',
     variance_fwhm_mm=0.0,
     covariates=False,
+    model='ols',
     omp_nthreads=1,
     name='spatial_wf',
 ):
@@ -59,13 +61,14 @@ def init_spatial_wf(
         Whether to compute TFCE (E = 0.5, H = 2).
     connectivity : {26, 18, 6}, default 26
         Neighbours of a voxel.
-    n_chunks, sidedness, missing, zero_is_missing, tail, variance_fwhm_mm, covariates, omp_nthreads
+    n_chunks, sidedness, missing, zero_is_missing, tail, variance_fwhm_mm, covariates, model,
+    omp_nthreads
         See :func:`~nistats_nipype.workflows.init_permutation_wf`; the tail is for mass and TFCE.
     name : str, default 'spatial_wf'
 
     Inputs
     ------
-    in_files, mask_file, design_file, contrast_file, covariate_files
+    in_files, mask_file, design_file, contrast_file, covariate_files, variance_files
         As for :func:`~nistats_nipype.workflows.init_permutation_wf`.
     schedule_file, schedule_metadata_file
         Relabellings, and how they were drawn.
@@ -92,6 +95,7 @@ def init_spatial_wf(
     fields += CLUSTER_OUTPUTS if cluster_forming_z is not None else []
     fields += TFCE_OUTPUTS if tfce else []
     beside = ['covariate_files'] if covariates else []
+    beside += ['variance_files'] if takes_variances(model) else []
     inputnode = pe.Node(niu.IdentityInterface([*_INPUTS, *beside]), name='inputnode')
     outputnode = pe.Node(niu.IdentityInterface(fields), name='outputnode')
     permute_spatial = make_node(
@@ -103,6 +107,7 @@ def init_spatial_wf(
             missing=missing,
             zero_is_missing=zero_is_missing,
             variance_fwhm_mm=variance_fwhm_mm,
+            model=model,
             num_threads=omp_nthreads,
         ),
         iterfield=['chunk'],

@@ -11,7 +11,7 @@ import pytest
 
 from nistats_nipype.cli import build
 from nistats_nipype.cli.parser import get_parser
-from nistats_nipype.exceptions import GridError, InputError
+from nistats_nipype.exceptions import GridError, InputError, NistatsNipypeError
 
 from .conftest import SHAPE, save_map
 
@@ -109,6 +109,50 @@ def test_robust_regression_takes_none_and_may_smooth(folder):
     assert not {'fit_glm', 'match_maps', 'prepare_wf.mask_variances'} & set(names)
 
 
+def test_mixed_effects_are_permuted(folder):
+    arguments = ('--derivatives', folder / 'fitlins', '--entities', 'contrast=faces')
+    options = ('--model', 'reml', '--fwhm', 0, '--n-perm', 50)
+    workflow = build.build_run(parse(*arguments, *options), 'out').workflow
+    permute = workflow.get_node('contrast_mean_wf.permutation_wf.permute')
+    assert permute.inputs.model == 'reml'
+
+
+def test_mixed_effects_are_permuted_from_the_command_line(folder, command, tmp_path):
+    arguments = ('--derivatives', folder / 'fitlins', '--entities', 'contrast=faces')
+    options = ('--model', 'dl', '--fwhm', 0, '--n-perm', 40, '--title', 'x')
+    code, output = command('run', tmp_path / 'out', *arguments, *options)
+    assert code == 0, output
+    stem = tmp_path / 'out' / 'contrast-mean_stat-p_desc-voxelFWE_statmap'
+    metadata = json.loads(stem.with_name(f'{stem.name}.json').read_text())
+    assert (metadata['PermutedModel'], metadata['NumberOfRelabellings']) == ('dl', 41)
+    mask = np.asarray(nib.load(tmp_path / 'out' / 'mask.nii.gz').dataobj) > 0
+    y, v = (
+        np.stack([np.asarray(nib.load(path).dataobj)[mask] for path in paths(folder, pattern)])
+        for pattern in (EFFECTS, VARIANCES)
+    )
+    w, n = 1 / v.astype(float), len(y)
+    q = (w * (y - (w * y).sum(axis=0) / w.sum(axis=0)) ** 2).sum(axis=0)
+    scale = w.sum(axis=0) - (w**2).sum(axis=0) / w.sum(axis=0)
+    w = 1 / (v + np.maximum(0, (q - (n - 1)) / scale))
+    t = np.abs((w * y).sum(axis=0)) / np.sqrt(w.sum(axis=0))
+    null = pd.read_csv(tmp_path / 'out' / 'contrast-mean_desc-voxelFWE_null.tsv', sep='\t')
+    maxima = null['max_abs_t'].to_numpy()
+    assert maxima[0] == pytest.approx(t.max(), rel=1e-6)
+    p = np.asarray(nib.load(f'{stem}.nii.gz').dataobj)[mask]
+    np.testing.assert_allclose(p, (maxima[:, None] >= t * (1 - 1e-6)).mean(axis=0), rtol=1e-5)
+
+
+def test_mixed_effects_beside_a_nuisance_are_refused_with_what_would_do(folder):
+    arguments = (
+        '--table', folder / 'participants.tsv', '--map-column', 'effect', '--variance-column',
+        'variance', '--formula', 'age', '--contrast', 'mean=intercept', '--fwhm', 0,
+    )  # fmt: skip
+    with pytest.raises(NistatsNipypeError, match='cannot be permuted beside these') as error:
+        build.build_run(parse(*arguments, '--model', 'reml'), 'out')
+    assert '--model ols' in str(error.value)
+    assert build.build_run(parse(*arguments, '--model', 'reml', '--n-perm', 0), 'out')
+
+
 def test_influence_is_measured_if_asked_for(folder):
     arguments = ('--derivatives', folder / 'fitlins', '--entities', 'contrast=faces')
     node = 'contrast_mean_wf.measure_influence'
@@ -130,12 +174,11 @@ def test_influence_is_measured_if_asked_for(folder):
             ['--maps', 'a', '--variance-maps', 'v', '--variance-groups', 'g', *MIXED],
             'no variance groups',
         ),
-        (['--maps', 'a', '--variance-maps', 'v', '--model', 'dl'], 'neither smooths'),
+        (['--maps', 'a', '--variance-maps', 'v', '--model', 'dl'], 'cannot be had with what else'),
         (
-            ['--maps', 'a', '--variance-maps', 'v', '--model', 'dl', '--n-perm', '0'],
-            'neither smooths',
+            ['--maps', 'a', '--model', 'robust', '--method', 'manly'],
+            'cannot be had with what else',
         ),
-        (['--maps', 'a', '--model', 'robust'], 'is not permuted'),
         (
             ['--maps', 'a', '--model', 'robust', '--n-perm', '0', '--variance-maps', 'v'],
             'Nothing of the variances',

@@ -293,6 +293,27 @@ def test_one_subject_that_makes_the_slope(study, participants):
     assert f'sub-24 makes up {100 * share:.0f} %' in found['leverage'].problem
 
 
+@pytest.mark.parametrize(
+    ('formula', 'contrasts', 'wrong'),
+    [
+        (None, None, []),
+        ('group', GROUPS, []),
+        ('dose', {'dose': 'dose', 'mean': 'intercept'}, ['mean']),
+        ('group + dose', {'dose': 'dose', 'any': ['group', 'dose']}, ['dose']),
+    ],
+)
+def test_models_that_are_not_permuted_beside_a_nuisance(
+    formula, contrasts, wrong, study, participants
+):
+    table = change(participants(N), dose=np.resize([1.0, 4.0, 2.0, 3.0, 7.0], N))
+    for model in ('reml', 'ols'):
+        request = Request(n_perm=50, model=model)
+        findings = study(N).lint(table, formula, contrasts, request=request)
+        found = [each for each in findings if each.code == 'model-not-permuted']
+        assert [each.where for each in found] == (wrong if model == 'reml' else [])
+        assert all('--n-perm 0' in each.advice for each in found)
+
+
 def test_variance_groups_of_another_study(study, participants):
     findings = study(N).lint(
         participants(N), 'group', GROUPS, variance_groups=[1, 2] * 4, request=Request(n_perm=0)

@@ -13,6 +13,7 @@ import pytest
 from nipype import config
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
+from nipype.utils.filemanip import loadpkl
 
 from nistats_nipype.exceptions import InputError
 from nistats_nipype.interfaces import Threshold
@@ -95,7 +96,7 @@ def test_time_and_memory_are_those_of_the_nodes(tmp_path, plugin):
         if name != 'inner_wf.second':
             assert nodes[name].seconds == node.result.runtime.duration
     first, second = nodes['first'], nodes['inner_wf.second']
-    assert 0.4 <= first.seconds < 0.4 + 3
+    assert first.seconds >= 0.4
     assert begun - 1 < first.start < begun + 60
     assert second.n_jobs == 3
     # One after the other, or two at a time.
@@ -124,7 +125,10 @@ def test_time_of_a_failure(tmp_path):
     expected = dict(zip(ALL, ['failed', 'not run', 'not run', 'done'], strict=True))
     assert statuses(tmp_path) == expected
     (first,) = [node for node in read_run(tmp_path / 'outer_wf').nodes if node.name == 'first']
-    assert 0.4 <= first.seconds < 0.4 + 3
+    runtime = loadpkl(tmp_path / 'outer_wf' / 'first' / 'result_first.pklz').runtime
+    assert runtime.duration >= 0.4
+    # From file to file, with what nipype does around it.
+    assert runtime.duration <= first.seconds < runtime.duration + 10
     assert first.memory_gb is None
 
 
@@ -243,7 +247,7 @@ def test_a_job_of_a_scheduler_notes_its_peak(tmp_path):
     os.utime(tmp_path / 'graph1.json', (0, 0))
     (first,) = read_run(tmp_path).nodes
     assert first.status == 'done'
-    assert 0.1 <= first.seconds < 5
+    assert first.seconds >= 0.1
     assert 0.2 < first.memory_gb < 0.5
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from nipype import Node, Workflow
+from nipype import MapNode, Node, Workflow
 
 from nistats_nipype.exceptions import ContrastError, DesignError, InputError
 from nistats_nipype.images.files import load_arrays
@@ -14,6 +14,7 @@ from nistats_nipype.interfaces import (
     ApplyMask,
     BuildDesign,
     ComputeContrast,
+    ComputeMask,
     DefineContrast,
     DrawSchedule,
     FitGLM,
@@ -22,6 +23,7 @@ from nistats_nipype.interfaces import (
     Permute,
     PermuteSpatial,
 )
+from nistats_nipype.interfaces.memory import MemoryEstimator
 
 from .conftest import make_group, write
 
@@ -239,3 +241,27 @@ def test_it_chains_in_a_workflow(group, density, fit, tmp_path):
     graph = workflow.run()
     (done,) = (each for each in graph.nodes if each.name == 'compute')
     assert done.result.outputs.stat_file
+
+
+def test_memory_counts_covariates_where_they_are_loaded(group, density, fit):
+    def loaded(interface, inputs):
+        return int(MemoryEstimator(interface)(inputs)[1].split('n_loaded=')[1].split(',')[0])
+
+    maps = {'in_files': group.in_files, 'covariate_files': [density[0]]}
+    mask = ComputeMask(covariate_names=['grey_matter'], **maps)
+    assert loaded('ComputeMask', mask.inputs) == 0
+    whole = FitVoxelwise(
+        mask_file=group.mask_file,
+        design_file=fit()['plain_file'],
+        covariate_names=['grey_matter'],
+        **maps,
+    )
+    assert loaded('FitVoxelwise', whole.inputs) == pytest.approx(
+        2 * 4 * 12 * 0.4 * group.mask.size, rel=0.01
+    )
+    # As a MapNode, with a list for each of two covariates: one of them at a time.
+    pack = Node(ApplyMask(in_files=density[0], mask_file=group.mask_file), name='one')
+    both = MapNode(ApplyMask(mask_file=group.mask_file), iterfield=['in_files'], name='both')
+    both.inputs.in_files = [density[0]] * 2
+    estimate = MemoryEstimator('ApplyMask')
+    assert estimate(both.inputs) == estimate(pack.inputs)

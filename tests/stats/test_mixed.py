@@ -58,6 +58,30 @@ def wald(beta, covariance, rows):
     return effect @ np.linalg.solve(rows @ covariance @ rows.T, effect)
 
 
+def test_the_search_skips_no_maximum():
+    """Slopes from their spectral form: their sign does not change before it is said to."""
+    from nistats_nipype.stats.reml_kernels import certain_until
+
+    rng = np.random.default_rng(11)
+    ahead = np.r_[0, np.geomspace(1e-6, 1e8, 4000)]
+    n_skipped = n_ended = 0
+    for _ in range(300):
+        largest = np.exp(rng.uniform(0, 8))
+        between = np.exp(rng.uniform(0, np.log(largest), size=9))
+        squares = rng.chisquare(1, size=9) * (between + rng.choice([0, 1, 30, 1000]))
+        low = rng.choice([0, np.exp(rng.uniform(-3, 8))])
+        total = between[:, None] + low + ahead
+        ratio = (squares[:, None] / total**2).sum(axis=0) / (1 / total).sum(axis=0)
+        until = certain_until(low, ratio[0], largest)
+        assert until >= low * (1 - 1e-12)
+        within = low + ahead < until * (1 - 1e-12)
+        assert len(set(ratio[within] > 1)) <= 1
+        n_skipped += within.sum() > 1
+        n_ended += until == np.inf
+    assert n_skipped > 250
+    assert 20 < n_ended < 280
+
+
 # Fixed effects
 
 

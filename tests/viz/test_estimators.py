@@ -3,6 +3,7 @@
 import pytest
 
 from nistats_nipype.viz.estimators import (
+    describe_covariates,
     describe_dropped,
     describe_estimator,
     describe_heterogeneity,
@@ -39,6 +40,22 @@ def test_robust_regression():
     assert '10.1214/aoms/1177703732' in text
     assert '10.1016/j.neuroimage.2005.01.011' in text
     assert describe_weights({'Estimator': 'ordinary least squares'}) == []
+
+
+def test_voxelwise_covariates():
+    model = {
+        'VoxelwiseCovariates': ['center(grey)[voxelwise]', 'thick[voxelwise]'],
+        'NumberOfVoxelsWithCollinearCovariates': 1234,
+    }
+    text = describe_covariates(model, 5.0)
+    assert 'the voxelwise covariates center(grey) and thick (Casanova et al. 2007' in text
+    assert 'whose maps were smoothed with 5 mm FWHM' in text
+    assert 'without their mean over all observations' in text
+    assert 'no result at 1,234 voxels where a covariate was constant' in text
+    plain = {'VoxelwiseCovariates': ['thick[voxelwise]']}
+    text = describe_covariates({**plain, 'NumberOfVoxelsWithCollinearCovariates': 0})
+    assert text.endswith('whose maps were not smoothed.')
+    assert describe_covariates({'Estimator': 'ordinary least squares'}) == ''
 
 
 def test_heterogeneity_of_mixed_effects():

@@ -160,14 +160,14 @@ def test_svg_has_every_node_and_edge_once(seed):
 
 
 def test_text_is_escaped():
-    nodes = [GraphNode('a&b', '<a>', 'x"y', groups=('<wf>',)), GraphNode('"', "'&'")]
+    nodes = [GraphNode('a&b', '<a>', 'x"y#1', groups=('<wf>',)), GraphNode('"', "'&'")]
     graph = Graph('<&>', nodes, [('a&b', '"')])
     root = ElementTree.fromstring(draw_svg(graph))
     written = [each.text for each in root.iter(f'{SVG}text')]
-    assert written == ['<&>', '<wf>', '<a>', 'x"y', "'&'"]
+    assert written == ['<&>', '<wf>', '<a>', 'x"y#1', "'&'"]
     text = write_mermaid(graph)
-    assert 'n0["#lt;a#gt;<br>x#quot;y"]' in text
-    assert text.count('&') == 0
+    assert 'n0["#lt;a#gt;<br>x#quot;y#35;1"]' in text
+    assert text.splitlines()[1] == 'title: "<&>"'
 
 
 def test_nothing_to_draw():

@@ -174,14 +174,35 @@ def test_everything_names_the_covariate(finished, six):
     assert 'not-centred' not in findings['code'].tolist()
 
 
-def test_chunks_change_no_bit_and_a_second_run_computes_nothing(start, tmp_path, digests):
-    asked = {'formula': 'age + grey', 'contrasts': {'grey': 'grey'}, 'n_perm': 60, 'tfce': True}
-    for n_chunks in (1, 3):
-        out_dir = tmp_path / f'results-{n_chunks}'
-        start(tmp_path / f'work-{n_chunks}', n_chunks=n_chunks, out_dir=out_dir, **asked).run()
+@pytest.mark.slow
+def test_chunks_change_no_bit_and_a_second_run_computes_nothing(start, six, tmp_path, digests):
+    """With a voxel where the covariate is the same for all, so that there is no result."""
+    covariate = six.covariate.reshape(N, *SHAPE).copy()
+    covariate[:, 2, 2, 2] = 1.5
+    names = [tmp_path / Path(path).name for path in six.covariate_files]
+    files = [save(each, name) for each, name in zip(covariate, names, strict=True)]
+    asked = {
+        'covariate_files': [files],
+        'formula': 'age + grey',
+        'contrasts': {'grey': 'grey', 'age': 'age'},
+        'n_perm': 60,
+        'tfce': True,
+        'cluster_forming_z': 1.0,
+        'correct_contrasts': True,
+    }
+    several = {'plugin': 'MultiProc', 'plugin_args': {'n_procs': 2}}
+    for n_chunks, how in ((1, {}), (3, several)):
+        work, out_dir = (tmp_path / f'{name}-{n_chunks}' for name in ('work', 'results'))
+        start(work, n_chunks=n_chunks, out_dir=out_dir, **asked).run(**how)
     found = digests(tmp_path / 'results-3')
     assert found == digests(tmp_path / 'results-1')
-    assert any('tfceFWE' in name for name in found)
+    results = tmp_path / 'results-3'
+    assert read_json(results / 'design.json')['NumberOfVoxelsWithCollinearCovariates'] == 1
+    assert 'no result at 1 voxel where a covariate' in (results / 'report.html').read_text()
+    flat = np.ravel_multi_index((2, 2, 2), SHAPE)
+    for name in ('t', 'tfce', 'p_desc-tfceFWE', 'p_desc-voxelFWE', 'p_desc-voxelContrastsFWE'):
+        values = read(results / f'contrast-grey_stat-{name}_statmap.nii.gz')
+        assert np.flatnonzero(np.isnan(values)).tolist() == [flat]
     stored = {
         path: path.stat().st_mtime_ns
         for path in (tmp_path / 'work-3').rglob('result_*.pklz')
