@@ -46,6 +46,8 @@ html_theme = 'pydata_sphinx_theme'
 html_title = 'nistats_nipype'
 html_static_path = ['_static']
 html_css_files = ['docs.css']
+# These have no pages beside them.
+html_sidebars = {name: [] for name in ('tutorial', 'changes', 'contributing')}
 html_theme_options = {
     'navigation_with_keys': False,
     'show_toc_level': 2,

@@ -22,8 +22,9 @@ def arguments(gallery_conf, script_vars):
     said = script_vars['said'] = []
 
     def listening_print(*values, **options):
-        print(*values, **options)
         said.append(' '.join(map(str, values)))
+        # As on a reader's machine, where there is no folder that is removed.
+        print(said[-1].replace(f'{folder.name}/', ''), **options)
 
     script_vars['example_globals']['print'] = listening_print
     own = _ARGUMENTS.get(script.stem, [])
@@ -37,4 +38,5 @@ def scrape(block, block_vars, gallery_conf):
     said.clear()
     names = block_vars['image_path_iterator']
     copies = [shutil.copyfile(picture, next(names)) for picture in pictures]
-    return figure_rst(copies, gallery_conf['src_dir'])
+    # One below the other: side by side they are too small.
+    return ''.join(figure_rst([copy], gallery_conf['src_dir']) for copy in copies)

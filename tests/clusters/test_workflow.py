@@ -1,6 +1,7 @@
 """The permutation workflow on real schedulers: the same bits as on this machine, in any split."""
 
 import json
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from nistats_nipype.cli.plugin import find_plugin
 from nistats_nipype.datasets.simulation import simulate_group
+from nistats_nipype.interfaces.record import read_run
 from nistats_nipype.workflows import init_second_level_wf
 
 from .conftest import wait_for
@@ -17,7 +19,7 @@ from .schedulers import Slurm
 pytestmark = [pytest.mark.cluster(seconds=240), pytest.mark.slow]
 
 #: Nodes that draw and tell; they take most of the time, and no part in the maps.
-TELLING = ('plot_', 'table_', 'threshold_', 'summarize_', 'list_', 'make_report')
+TELLING = ('plot_', 'view_', 'table_', 'threshold_', 'summarize_', 'list_', 'make_report')
 
 
 @pytest.fixture(scope='module')
@@ -71,6 +73,18 @@ def test_corrected_maps_on_this_machine(name, n_chunks, group, reference, tmp_pa
 def test_corrected_maps_on_a_scheduler(plugin, n_chunks, group, reference, tmp_path):
     build(tmp_path, group, n_chunks).run(plugin=plugin())
     assert corrected_maps(tmp_path) == reference
+
+
+def test_the_record_of_a_run_on_a_scheduler(plugin, group, tmp_path):
+    workflow = build(tmp_path, group, n_chunks=3)
+    workflow.config['execution']['create_report'] = 'true'
+    workflow.run(plugin=plugin())
+    nodes = {node.name: node for node in read_run(tmp_path / 'work' / 'second_level_wf').nodes}
+    assert {node.status for node in nodes.values()} == {'done'}
+    assert {node.host for node in nodes.values()} == {platform.node()}
+    assert nodes['contrast_mean_wf.permutation_wf.permute'].n_jobs == 3
+    assert all(node.seconds > 0 for node in nodes.values())
+    assert all(0.05 < node.memory_gb < 2 for node in nodes.values())
 
 
 def test_plugins_of_nipype_complete_the_workflow(cluster, group, reference, tmp_path, monkeypatch):

@@ -101,6 +101,7 @@ def model_study(tmp_path_factory):
     _place(effects, study, '{s}_effect.nii.gz')
     _place(variances, study, '{s}_gm.nii.gz')
     shutil.copyfile(group.mask_file, study / 'mask.nii.gz')
+    shutil.copyfile(group.tmap_files[0], study / 'zstat1.nii.gz')
     stacked = nib.concat_images(effects)
     for name in ('4d.nii.gz', 'maps.nii.gz'):
         nib.save(stacked, study / name)

@@ -23,7 +23,8 @@ _FILE = re.compile(r'``((?:benchmarks|docs|nistats_nipype|tests|tools|workflows)
 
 def urls_of(path):
     """External links of a file, without the marks that end a sentence after them."""
-    return [url.rstrip('.,;:') for url in _URL.findall(path.read_text())]
+    # A brace is a place that a program fills in.
+    return [url.rstrip('.,;:') for url in _URL.findall(path.read_text()) if '{' not in url]
 
 
 def is_well_formed(url):

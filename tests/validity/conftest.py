@@ -13,7 +13,8 @@ class RatesTable:
 
     def pytest_runtest_logreport(self, report):
         """Take the rates of a test that has just run."""
-        self.rows += [value for name, value in report.user_properties if name == 'rates']
+        if report.when == 'call':
+            self.rows += [value for name, value in report.user_properties if name == 'rates']
 
     def pytest_sessionfinish(self):
         """Write the table (TSV)."""

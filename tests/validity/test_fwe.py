@@ -127,7 +127,7 @@ class WithinBlocks(Case):
 
 
 class OtherMethod(Nuisance):
-    """The same, by one of the other methods.
+    """As Nuisance, by one of the other methods.
 
     But for Manly's: what the covariate does to all points is permuted along with the noise, so
     that relabelled maps are more alike from point to point than the observed one. See below.
@@ -313,7 +313,8 @@ def test_familywise_error_is_five_per_cent(case, n_groups, record_property):
     found = count_found(case, n_groups)
     print(f'\n{case}: {found} of {n_groups}; 95 % interval {low} to {high}')  # noqa: T201
     number = list(map(str, CASES)).index(str(case))
-    row = {'number': number, 'case': str(case), 'groups': n_groups, **found}
+    data = case.__doc__.partition('\n')[0]
+    row = {'number': number, 'case': str(case), 'data': data, 'groups': n_groups, **found}
     record_property('rates', row)
     # An extent is a whole number, and relabellings that tie count as reaching each other: it may
     # find less.

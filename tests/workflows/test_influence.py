@@ -59,7 +59,12 @@ def test_the_table_is_that_of_an_analysis_without_the_map(
 
 def test_figure_and_report(results):
     for contrast in ('mean', 'any'):
-        assert (results / 'figures' / f'contrast-{contrast}_influence.png').exists()
+        for figure in ('influence', 'peaks', 'effectsize', 'desc-uncorrectedThreshold_surface'):
+            assert (results / 'figures' / f'contrast-{contrast}_{figure}.png').exists()
+        peaks = json.loads((results / f'contrast-{contrast}_peaks.json').read_text())
+        assert peaks['Kind'] in ('mean', 'groups', 'covariate', 'fit')
+        assert (results / f'contrast-{contrast}_peaks.tsv').exists()
+    assert (results / 'figures' / 'outliers.png').exists()
     source = (results / 'report.html').read_text()
     text = ' '.join(html.unescape(re.sub('<[^>]+>', ' ', source)).split())
     assert 't at the peak without each of the maps' in text
