@@ -1,5 +1,6 @@
 """Tables of the report: for reading, for sorting, and as files."""
 
+import os
 import re
 from numbers import Integral, Real
 from typing import Any, NamedTuple
@@ -71,9 +72,10 @@ def make_table(frame, name):
     if frame is None:
         return None
     columns = [str(column) for column in frame.columns]
+    shown = _shorten_paths(frame.head(_MOST_ROWS))
     rows = [
         [_make_cell(column, value) for column, value in zip(columns, row, strict=True)]
-        for row in frame.head(_MOST_ROWS).itertuples(index=False)
+        for row in shown.itertuples(index=False)
     ]
     places = ['x_mm', 'y_mm', 'z_mm']
     has_places = set(places) <= set(columns) and frame[places].notna().all(axis=None)
@@ -88,6 +90,23 @@ def make_table(frame, name):
         href=embed_text(text, 'text/tab-separated-values'),
         filename=f'{name}.tsv',
     )
+
+
+def _shorten_paths(frame):
+    """Leave the folder that all files of a column share out of what is shown.
+
+    Examples
+    --------
+    >>> _shorten_paths(pd.DataFrame({'file': ['/a/b/1/x.nii', '/a/b/2/x.nii']}))['file'].tolist()
+    ['1/x.nii', '2/x.nii']
+    """
+    short = frame.copy()
+    for column in {'file', 'variance_file'} & set(map(str, frame.columns)):
+        paths = frame[column].astype(str)
+        if len(paths) > 1 and paths.map(os.path.isabs).all():
+            top = os.path.commonpath([os.path.dirname(path) for path in paths])
+            short[column] = paths.map(lambda path, top=top: os.path.relpath(path, top))
+    return short
 
 
 def _name_column(column):
