@@ -182,7 +182,7 @@ def text_of(results):
 def test_the_report_says_what_was_fitted_and_how_much_it_varies(reml, fixed):
     mixed, known = text_of(reml), text_of(fixed)
     assert 'restricted maximum likelihood (the model of FLAME 1' in mixed
-    assert 'maps were not smoothed' in mixed
+    assert 'one for each observation, were not smoothed' in mixed
     assert 'Heterogeneity I², median' in mixed
     assert 'τ² estimated as 0' in mixed
     assert 'inference is about these maps only' in known
