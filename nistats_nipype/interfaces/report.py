@@ -334,10 +334,11 @@ def _contrast_section(section, joint):
     test, figures = section['metadata']['contrast'], section['figures']
     permutation = section['metadata'].get('permutation')
     statistic = test.get('StatisticName', test['Statistic'])
+    level = {'fwe': 'FWE-corrected'}.get(section['clusters_at'], 'uncorrected')
     facts = {
         'Statistic': describe_statistic(test),
         'Sidedness': describe_side(test['Statistic'], test['Sidedness'], statistic),
-        'Table': f'clusters at the {section["clusters_at"]} threshold',
+        'Table': f'clusters at the {level} threshold',
     }
     if permutation:
         facts['Relabellings'] = describe_permutation(permutation)
