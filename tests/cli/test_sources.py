@@ -117,6 +117,7 @@ def test_mixed_effects_are_permuted(folder):
     assert permute.inputs.model == 'reml'
 
 
+@pytest.mark.slow
 def test_mixed_effects_are_permuted_from_the_command_line(folder, command, tmp_path):
     arguments = ('--derivatives', folder / 'fitlins', '--entities', 'contrast=faces')
     options = ('--model', 'dl', '--fwhm', 0, '--n-perm', 40, '--title', 'x')

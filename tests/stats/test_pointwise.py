@@ -83,5 +83,5 @@ def test_an_exhaustive_schedule_is_exact():
 
 def test_pseudo_t_is_refused():
     schedule, result, _ = both()
-    with pytest.raises(InputError, match='pseudo-t'):
+    with pytest.raises(InputError, match='smoothed variance'):
         fit_points(VALUES, *TEST, schedule, result._replace(scale='stat'), tail='gpd')

@@ -137,7 +137,7 @@ def test_adding_it_permutes_nothing_again(analyse, tmp_path):
     after = times(tmp_path / 'work')
     assert {'correct_contrasts', 'ds_joint'} <= set(after) - set(before)
     again = {name for name in before if after[name] != before[name]}
-    checks = {'check_design', 'check_maps'}
+    checks = {'check_design', 'check_maps', 'plot_outliers', 'list_figures'}
     assert again <= {'make_report', 'ds_group', 'ds_contrast', 'list_contrasts', *checks}
 
 

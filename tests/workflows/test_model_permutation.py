@@ -132,6 +132,7 @@ def test_clusters_are_formed_at_the_t_of_the_model(reml):
     )
 
 
+@pytest.mark.slow
 def test_the_same_bytes_by_any_plugin_and_number_of_chunks(analyse, digests, reml):
     again = analyse(
         'reml', ('MultiProc', {'n_procs': 2}), tfce=True, cluster_forming_z=2.3, tail='gamma',

@@ -224,6 +224,7 @@ def test_the_mask_is_that_of_maps_and_variances(analyse, simulated, tmp_path):
     assert 'method of moments (DerSimonian and Laird 1986' in text_of(results)
 
 
+@pytest.mark.slow
 def test_the_same_bytes_by_any_plugin_and_number_of_threads(analyse, digests, reml):
     contrasts = {'mean': 'intercept', 'any': ['group[T.patient]', 'age']}
     again = analyse(
@@ -314,6 +315,7 @@ def test_robust_regression(robust_results, simulated):
     assert 'Heterogeneity' not in text
 
 
+@pytest.mark.slow
 def test_robust_regression_by_any_plugin(robust_results, simulated, build, digests, tmp_path):
     inputs = {'model': 'robust', 'n_perm': 0, 'fwhm_mm': 6, 'out_dir': tmp_path / 'results'}
     workflow = build(tmp_path / 'work', simulated, omp_nthreads=2, **inputs)

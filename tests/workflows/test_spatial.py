@@ -160,6 +160,8 @@ def test_adding_tfce_computes_nothing_again(build, small, plain, finished):
         'list_sections',
         'table_uncorrected',  # p_tfce is a new column
         'table_fwe',
+        'list_tables',
+        'plot_peaks',
         'make_report',
         'ds_contrast',
         'ds_group',
