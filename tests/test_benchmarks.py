@@ -13,6 +13,7 @@ import pytest
 FOLDER = Path(__file__).parent.parent / 'benchmarks'
 
 
+@pytest.mark.slow
 def test_tables(tmp_path):
     out = tmp_path / 'out.tsv'
     command = [sys.executable, FOLDER / 'run.py', '--scale', 'small', '--out', out]
@@ -96,6 +97,7 @@ def test_our_contenders_compute_the_same(load):
                 )
 
 
+@pytest.mark.slow
 def test_overhead_of_the_engine(load):
     command = [sys.executable, FOLDER / 'overhead.py', '--plugins', 'Linear']
     environment = os.environ | {'COLUMNS': '140'}

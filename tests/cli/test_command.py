@@ -152,6 +152,7 @@ def test_groups_covariates_and_f_contrasts(group, tmp_path, command):
     )
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_says_where_and_why(group, tmp_path, command):
     # A hole in one map, inside the given mask: only reading the data tells.
     maps = [str(path) for path in group.maps]
@@ -173,6 +174,7 @@ def test_a_run_that_fails_says_where_and_why(group, tmp_path, command):
     assert 'Finished' not in output
 
 
+@pytest.mark.slow
 def test_bad_arguments_leave_nothing_behind(tmp_path, command):
     for arguments in (
         ('run', 'out', '--maps', 'none/*.nii'),

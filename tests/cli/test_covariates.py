@@ -134,6 +134,7 @@ def test_a_design_matrix_has_a_last_column_for_it(group, study, tmp_path):
         build.build_run(parse(*given, '--covariate-maps', f'EV2={stacked}'), 'out')
 
 
+@pytest.mark.slow
 def test_check_and_graph_take_the_same_options(group, study, asked, command, tmp_path):
     source = ('--maps', *group.maps, '--covariate-maps', 'grey=gm_file')
     code, output = command('check', '--json', *asked, *source)

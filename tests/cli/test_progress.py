@@ -167,6 +167,7 @@ def run_with_progress(workflow, plugin):
     return stream.getvalue().splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('plugin', ['Linear', 'MultiProc'])
 def test_as_many_nodes_are_reported_as_are_counted(tmp_path, plugin):
     workflow = make_workflow(tmp_path, last=first)
@@ -183,6 +184,7 @@ def test_as_many_nodes_are_reported_as_are_counted(tmp_path, plugin):
         }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('plugin', ['Linear', 'MultiProc'])
 def test_a_failed_node_is_reported_as_such(tmp_path, plugin):
     stream = io.StringIO()

@@ -509,6 +509,7 @@ def test_repeated_measures_of_faces12(data_dir, tmp_path, formula):
     assert worrying(findings) == []
 
 
+@pytest.mark.slow
 def test_random_sound_designs(study):
     """Designs as people have them, drawn at random, are hardly ever warned of.
 

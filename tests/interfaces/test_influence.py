@@ -117,6 +117,7 @@ def test_variance_groups_are_refused(group, fit_and_test, refuse, tmp_path):
     refuse(interface, InputError, 'have no variance groups', str(groups))
 
 
+@pytest.mark.slow
 def test_reappraisal(data_dir, tmp_path, run):
     """Thirty real maps with holes, against SciPy without the map that matters most."""
     folder = data_dir / 'wager2008'

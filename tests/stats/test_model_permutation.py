@@ -130,6 +130,7 @@ def points_of(name, test):
     return range(0, V, 5) if slow and TESTS[test][2] > 100 else range(0, V, 2 if slow else 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('test', TESTS)
 @pytest.mark.parametrize('name', MODELS)
 def test_p_are_those_of_refits_of_all_relabellings(name, test):

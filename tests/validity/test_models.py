@@ -41,6 +41,7 @@ def count(model, case, n_groups, ratio=1.0):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('case', CASES)
 @pytest.mark.parametrize('model', MODELS)
 def test_familywise_error(model, case, n_groups):

@@ -114,6 +114,7 @@ def test_the_report_tells(finished):
     assert 'want of a common scale' not in text
 
 
+@pytest.mark.slow
 def test_t_and_f(analyse):
     contrasts = {'age': 'age', 'any': ['age', 'group[T.patient]']}
     results = analyse(contrasts=contrasts, tfce=True)
@@ -141,6 +142,7 @@ def test_adding_it_permutes_nothing_again(analyse, tmp_path):
     assert again <= {'make_report', 'ds_group', 'ds_contrast', 'list_contrasts', *checks}
 
 
+@pytest.mark.slow
 def test_without_it_nothing_differs(analyse, finished, digests):
     plain = digests(analyse(correct_contrasts=False, tfce=True, n_perm=30))
     joint = digests(finished)

@@ -141,6 +141,7 @@ def test_the_same_bytes_by_any_plugin_and_number_of_chunks(analyse, digests, rem
     assert digests(again) == digests(reml)
 
 
+@pytest.mark.slow
 def test_robust_regression(analyse, simulated):
     """Maps of t, of the null and of p belong together."""
     results = analyse('robust', fwhm_mm=6)

@@ -183,6 +183,7 @@ REDONE = [
 ]
 
 
+@pytest.mark.slow
 def test_a_map_that_changes_is_noticed(build, group, tmp_path, digests):
     """Whatever is made of the maps is computed again; the design is not."""
 

@@ -110,6 +110,7 @@ def test_maps_are_nilearns(graphs, models, outputs, name):
     )
 
 
+@pytest.mark.slow
 def test_one_file_of_all_maps_gives_the_same_results(simulated, build, digests, tmp_path):
     images = [nib.load(path) for path in simulated.effect_files]
     data = np.stack([image.get_fdata(dtype=np.float32) for image in images], axis=-1)
