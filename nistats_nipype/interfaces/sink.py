@@ -1,5 +1,6 @@
 """Results under BIDS-derivative names, with JSON sidecars."""
 
+from functools import lru_cache
 from pathlib import Path
 
 from nipype.interfaces.base import (
@@ -25,10 +26,16 @@ def software_versions():
     >>> 'numpy' in software_versions()
     True
     """
+    names = ('nibabel', 'nilearn', 'nipype', 'numba', 'numpy', 'scipy')
+    return {'nistats_nipype': __version__, **{name: _version(name) for name in names}}
+
+
+@lru_cache
+def _version(name):
+    """Version of a distribution; each sidecar asks, and the search takes a millisecond or two."""
     from importlib.metadata import version
 
-    names = ('nibabel', 'nilearn', 'nipype', 'numba', 'numpy', 'scipy')
-    return {'nistats_nipype': __version__, **{name: version(name) for name in names}}
+    return version(name)
 
 
 class _SinkInputSpec(BaseInterfaceInputSpec):

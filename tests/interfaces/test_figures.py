@@ -1,7 +1,10 @@
 """Figures and the report of a small analysis."""
 
+import base64
 import html
+import io
 import json
+import os
 import re
 from pathlib import Path
 from statistics import NormalDist
@@ -233,8 +236,14 @@ def test_report_holds_headline_and_numbers(report_of, files, group, read_json, n
     for _, peak in clusters.iterrows():
         numbers = [f'{peak[axis]:.0f}' for axis in ('x_mm', 'y_mm', 'z_mm')]
         assert ' '.join([*numbers, f'{peak["peak_stat"]:.2f}']) in text
+    # The folder that all maps share is left out of what is shown; the file to download has it.
+    top = os.path.commonpath([os.path.dirname(path) for path in group.in_files])
+    link = re.search(r'href="data:[^,]*,([^"]*)" download="coverage.tsv"', page)
+    coverage = pd.read_csv(io.BytesIO(base64.b64decode(link[1])), sep='\t')
+    assert coverage['file'].tolist() == list(group.in_files)
     for path in group.in_files:
-        assert path in text
+        assert path not in text
+        assert os.path.relpath(path, top) in text
     assert 'FWHM' in text
     sizes = np.linalg.norm(nib.load(group.mask_file).affine[:3, :3], axis=0)
     assert ' × '.join(f'{size:g}' for size in sizes) + ' mm' in text
