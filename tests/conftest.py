@@ -19,21 +19,6 @@ _DATA_VARIABLE = 'NISTATS_NIPYPE_DATA'
 _LOOPBACK = {'127.0.0.1', '::1', 'localhost'}
 
 
-def _is_partial(config):
-    """Whether the run was narrowed down on the command line."""
-    selects = ('keyword', 'markexpr', 'lf', 'deselect', 'collectonly', 'ignore', 'ignore_glob')
-    everything = config.args_source is config.ArgsSource.TESTPATHS
-    return not everything or any(config.getoption(name, None) for name in selects)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtestloop(session):
-    """Hold only complete runs to the coverage threshold of ``setup.cfg``."""
-    coverage_plugin = session.config.pluginmanager.getplugin('_cov')
-    if coverage_plugin is not None and _is_partial(session.config):
-        coverage_plugin.options.cov_fail_under = None
-
-
 def pytest_collection_modifyitems(config, items):
     """Leave out what takes very long, unless it is asked for."""
     if 'large' not in config.option.markexpr:
