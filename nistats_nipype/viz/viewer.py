@@ -114,17 +114,33 @@ def view_img(
         ).get_standalone()
     with atomic_path(os.path.abspath(out_file)) as partial:
         partial.write_text(
-            _adapt(page, title or 'Viewer', label or describe_quantity(stat_file)),
+            _adapt(
+                page,
+                title=title or 'Viewer',
+                label=label or describe_quantity(stat_file),
+                point=[float(each) for each in cut_coords],
+                unshifted=_is_unshifted(),
+            ),
             encoding='utf-8',
         )
     return os.path.abspath(out_file)
 
 
-def _adapt(page, title, label):
+def _is_unshifted():
+    """Whether nilearn's page counts voxels from 0 in its affine, where brainsprite counts from 1.
+
+    Before 0.14.1 it does, and shows the slices beside the place that it names.
+    """
+    from nilearn import __version__
+
+    return [int(part) for part in re.findall(r'\d+', __version__)[:3]] < [0, 14, 1]
+
+
+def _adapt(page, title, **words):
     """Take out of nilearn's page what is fetched or drawn, and put in our controls."""
     templates = resources.files(__package__) / 'templates'
     # In a script, a closing tag would end it.
-    words = json.dumps({'title': title, 'label': label}).replace('<', r'\u003c')
+    words = json.dumps({'title': title, **words}).replace('<', r'\u003c')
     head, last = _DRAWN_ID.sub('', _ICON.sub('', page)).rsplit('<script>', maxsplit=1)
     head = _TITLE.sub(lambda _: f'<title>{html.escape(title)}</title>', head, count=1)
     style, script = ((templates / f'viewer.{kind}').read_text('utf-8') for kind in ('css', 'js'))

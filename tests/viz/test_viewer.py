@@ -37,6 +37,11 @@ def options_of(page):
     return json.loads(re.findall(r'brainsprite\((\{.*\})\)', page)[-1])
 
 
+def words_of(page):
+    """What the page is told beside the options of brainsprite."""
+    return json.loads(re.search(r'const words = (\{.*\});', page)[1])
+
+
 def test_page_fetches_nothing(view):
     page = view()
     assert re.findall(r'(?:src|href)="(?!data:)', page) == []
@@ -53,8 +58,8 @@ def test_title_and_label_are_escaped(view):
     assert '<title>&lt;/script&gt;&lt;b&gt;&amp;</title>' in page
     assert '</script><b>' not in page
     assert 'z </script>' not in page
-    words = json.loads(re.search(r'const words = (\{.*\});', page).group(1))
-    assert words == {'title': '</script><b>&', 'label': 'z </script>'}
+    words = words_of(page)
+    assert (words['title'], words['label']) == ('</script><b>&', 'z </script>')
 
 
 def test_overlay_is_the_map(view, write):
@@ -70,11 +75,12 @@ def test_overlay_is_the_map(view, write):
     drawn = drawn_in(page)
     assert drawn.shape == template.shape
     assert np.argwhere(drawn).tolist() == [list(index)]
-    # It opens there, and counts from one in the affine.
-    start = [round(options['numSlice'][axis]) for axis in 'XYZ']
-    assert start == list(index)
-    there = np.array(options['affine']) @ [*(i + 1 for i in start), 1]
+    # It opens there, and counts from one in the affine, or is told that it does not.
+    words = words_of(page)
+    count = [i + (not words['unshifted']) for i in index]
+    there = np.array(options['affine']) @ [*count, 1]
     np.testing.assert_allclose(there, template.affine @ [*index, 1])
+    np.testing.assert_allclose(words['point'], there[:3])
     assert options['colorMap']['max'] == pytest.approx(5.0)
     assert options['colorMap']['min'] == pytest.approx(-5.0)
 
@@ -100,9 +106,7 @@ def test_nothing_to_show(view, write):
 
 
 def test_place_where_it_opens(view):
-    options = options_of(view(cut_coords=(10.0, -20.0, 30.0)))
-    place = np.array(options['affine']) @ [*(options['numSlice'][axis] + 1 for axis in 'XYZ'), 1]
-    np.testing.assert_allclose(place[:3], [10, -20, 30])
+    assert words_of(view(cut_coords=(10.0, -20.0, 30.0)))['point'] == [10.0, -20.0, 30.0]
 
 
 def test_what_cannot_be_viewed(view):

@@ -10,6 +10,7 @@ brainsprite = function (options) {
   const axes = ['X', 'Y', 'Z'];
   // brainsprite counts voxels from 1 in the affine, from 0 elsewhere.
   const step = axes.map((_, i) => options.affine[i][i]);
+  if (words.unshifted) axes.forEach((_, i) => { options.affine[i][3] -= step[i]; });
   const start = axes.map((_, i) => options.affine[i][3] + step[i]);
 
   const place = document.createElement('div');
@@ -68,8 +69,7 @@ brainsprite = function (options) {
     input.addEventListener('change', () => window.showPoint(inputs.map((each) => Number(each.value))));
   }
   window.addEventListener('resize', tell);
-  const point = frameElement && frameElement.dataset.point;
-  if (point) window.showPoint(JSON.parse(point));
-  else tell();
+  const asked = frameElement && frameElement.dataset.point;
+  window.showPoint(asked ? JSON.parse(asked) : words.point);
   return brain;
 };
