@@ -73,7 +73,7 @@ def check(contrast, truth_file):
 # %%
 # Run it
 # ------
-# Maps and table are inputs of the workflow. A second run finds everything done.
+# Maps and table are inputs of the workflow.
 
 # Plugins with processes of their own import this script again; only the first run runs.
 if __name__ == '__main__':
